@@ -1,0 +1,60 @@
+"""What the wire shows at a hop, in words.
+
+A symptom is measured, never read from a configuration. Its origin is the innermost
+hop that shows it; what the outer hops show in consequence is not a symptom of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """The kinds of symptoms. The comment says what a person with a browser sees."""
+
+    UNREACHABLE = "unreachable"  # name or network: the browser never connects
+    REFUSED = "refused"  # nobody listens
+    TLS_ERROR = "tls_error"  # certificate or protocol
+    NOT_HTTP = "not_http"  # something answers, but not HTTP
+    NO_ANSWER = "no_answer"  # stays CONNECTING: connected, not even a status line
+    HEADERS_LATE = "headers_late"  # stays CONNECTING for long, then opens
+    WRONG_STATUS = "wrong_status"  # fails at once, readyState 2: 401, 404, 502, ...
+    HTML_INSTEAD = "html_instead"  # MIME type text/html, readyState 2
+    WRONG_TYPE = "wrong_type"  # some other MIME type, readyState 2
+    CLOSED_AT_ONCE = "closed_at_once"  # readyState 1, then 0 within milliseconds
+    ENDED = "ended"  # a clean end after some events
+    CUT_WHEN_IDLE = "cut_when_idle"  # broken off a fixed time after the last byte
+    CUT_AFTER = "cut_after"  # broken off a fixed time after the start
+    RESET = "reset"  # connection reset
+    BUFFERED = "buffered"  # silent, then a burst; or nothing while the inner hop sends
+    SILENT = "silent"  # open, and not one byte in the whole window
+    NOT_PARSABLE = "not_parsable"  # bytes flow but no event ever forms
+    COMPRESSED = "compressed"  # a content coding holds the events
+    MISSING_HEADER = "missing_header"  # a required header is absent or wrong
+    DUPLICATE_CORS = "duplicate_cors"  # two Access-Control-Allow-Origin values
+    MISSING_CORS = "missing_cors"  # a cross-origin page is refused
+    CANARY_LOST = "canary_lost"  # a published event does not arrive
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One symptom at one hop.
+
+    ``text`` is a sentence with the measurement in it; ``measured`` holds the same
+    numbers for a program (seconds, bytes, status). ``source`` is "stream" for what
+    we recorded, or the log source in which the host recorded it for its users.
+    """
+
+    kind: Kind
+    hop: str
+    text: str
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "stream"
+
+    @property
+    def id(self) -> str:
+        """Stable within one report: kind and hop."""
+        return f"{self.kind}@{self.hop}"
