@@ -1,0 +1,269 @@
+"""The state directory: one lock, one directory per transaction, a journal that survives.
+
+``/var/lib/ssemedic`` (0700): ``lock``; ``ID/journal.json`` how far the transaction is,
+``ID/before/N`` the bytes of what it changes, ``ID/undo`` the program that undoes it,
+``ID/receipt.json`` how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from .errors import ChangeError
+from .files import ABSENT, FILE, Look, make_directory, sync_directory
+
+SCHEMA = 1
+KEPT_GENERATIONS = 10
+STATE = "/var/lib/ssemedic"
+
+STAGED, ARMED, SWAPPING = "staged", "armed", "swapping"
+ACTIVATED, REVERTING = "activated", "reverting"
+COMMITTED, REVERTED, UNDO_FAILED = "committed", "reverted", "undo_failed"
+ENDED = (COMMITTED, REVERTED)
+
+_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One path as it was before the transaction, and the sha256 or link target it got."""
+
+    path: str  # as the plan names it
+    where: str  # with every link on the way resolved
+    kind: str
+    sha256: str = ""
+    target: str = ""
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    mtime_ns: int = 0
+    xattrs: Mapping[str, str] = field(default_factory=dict)
+    after_kind: str = ABSENT
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class KeptUnit:
+    """A systemd unit as it was: running or not, the links that enable it, what it listened on."""
+
+    name: str
+    active: str
+    start: bool  # the transaction starts or restarts it
+    links: Mapping[str, str] = field(default_factory=dict)  # path -> target
+    listening: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Journal:
+    """How far a transaction is and what it needs to go back. ``live``: processes were told."""
+
+    id: str
+    phase: str
+    created: float
+    window: float
+    kept: Tuple[Kept, ...] = ()
+    directories: Tuple[str, ...] = ()  # made by us, the outermost first
+    units: Tuple[KeptUnit, ...] = ()
+    systemd_root: str = "/etc/systemd/system"
+    systemd_directories: Tuple[str, ...] = ()  # there before us
+    daemon_reload: bool = False
+    nginx_reload: bool = False
+    nginx_unit: str = ""
+    nginx_was_valid: bool = True
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    owner: Mapping[str, Any] = field(default_factory=dict)  # pid and start of who drives it
+    live: bool = False
+    schema: int = SCHEMA
+
+    def at(self, phase: str, **changes: Any) -> Journal:
+        return dataclasses.replace(self, phase=phase, **changes)
+
+
+def new_id() -> str:
+    """Sorts by time; the random part keeps two runs of one second apart."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + os.urandom(3).hex()
+
+
+def check_id(identity: str) -> str:
+    if not _ID.match(identity):
+        raise ChangeError("id: observed %r, must be letters, digits, '-' and '_'" % identity)
+    return identity
+
+
+def prepare(state: str) -> None:
+    """Make the state directory, for root alone."""
+    if not os.path.isdir(os.path.dirname(state)):
+        os.makedirs(os.path.dirname(state), 0o755)
+    make_directory(state, 0o700)
+    os.chmod(state, 0o700)
+
+
+@contextlib.contextmanager
+def locked(state: str, seconds: float) -> Iterator[None]:
+    """Hold the host's one lock; ChangeError if another process keeps it for ``seconds``."""
+    descriptor = os.open(os.path.join(state, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise ChangeError(
+                        "lock %s/lock: held by another run for %.0f s, must be free"
+                        % (state, seconds)
+                    ) from None
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def directory(state: str, identity: str) -> str:
+    return os.path.join(state, check_id(identity))
+
+
+def create(state: str, journal: Journal, before: Dict[int, Look]) -> str:
+    """Write a new transaction: the old bytes first, the journal that names them last."""
+    where = directory(state, journal.id)
+    try:
+        os.mkdir(where, 0o700)
+    except FileExistsError:
+        raise ChangeError("id %s: already used, must be new" % journal.id) from None
+    os.mkdir(os.path.join(where, "before"), 0o700)
+    for number, thing in before.items():
+        if thing.kind == FILE:
+            _write(os.path.join(where, "before", str(number)), thing.content)
+    sync_directory(os.path.join(where, "before"))
+    save(where, journal)
+    sync_directory(state)
+    return where
+
+
+def save(where: str, journal: Journal) -> None:
+    _write_json(where, "journal.json", dataclasses.asdict(journal))
+
+
+def load(where: str) -> Optional[Journal]:
+    """The journal; None if the transaction died before it had one and so changed nothing."""
+    data = _read_json(where, "journal.json")
+    if data is None:
+        return None
+    if data.get("schema") != SCHEMA:
+        raise ChangeError(
+            "%s/journal.json: schema %r, must be %d" % (where, data.get("schema"), SCHEMA), None
+        )
+    data["kept"] = tuple(Kept(**one) for one in data["kept"])
+    data["units"] = tuple(
+        KeptUnit(**dict(one, listening=tuple(one["listening"]))) for one in data["units"]
+    )
+    data["directories"] = tuple(data["directories"])
+    data["systemd_directories"] = tuple(data["systemd_directories"])
+    return Journal(**data)
+
+
+def thing_before(where: str, number: int, kept: Kept) -> Look:
+    """What was at a path, its bytes checked against the journal."""
+    content = b""
+    if kept.kind == FILE:
+        with open(os.path.join(where, "before", str(number)), "rb") as file:
+            content = file.read()
+    thing = Look(
+        kept.kind,
+        content,
+        kept.target,
+        kept.mode,
+        kept.uid,
+        kept.gid,
+        kept.mtime_ns,
+        dict(kept.xattrs),
+    )
+    if thing.sha256 != kept.sha256:
+        raise ChangeError(
+            "%s/before/%d: sha256 %.12s, must be %.12s" % (where, number, thing.sha256, kept.sha256)
+        )
+    return thing
+
+
+def write_receipt(where: str, outcome: str, by: str, sentence: str, **facts: Any) -> Dict[str, Any]:
+    """Say how it ended. ``by``: run (the controller), timer (the host alone) or recovery."""
+    receipt = dict(
+        facts,
+        id=os.path.basename(where),
+        outcome=outcome,
+        by=by,
+        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        sentence=sentence,
+    )
+    _write_json(where, "receipt.json", receipt)
+    return receipt
+
+
+def read_receipt(where: str) -> Optional[Dict[str, Any]]:
+    return _read_json(where, "receipt.json")
+
+
+def transactions(state: str) -> List[str]:
+    """Directories of all transactions, the oldest first."""
+    try:
+        names = os.listdir(state)
+    except FileNotFoundError:
+        return []
+    found = [os.path.join(state, name) for name in names if _ID.match(name)]
+    # By the journal's age: a caller may choose ids that do not sort.
+    return sorted((one for one in found if os.path.isdir(one)), key=_age)
+
+
+def prune(state: str) -> None:
+    """Forget all but the newest ended transactions."""
+    ended = [one for one in transactions(state) if read_receipt(one) is not None]
+    for one in ended[:-KEPT_GENERATIONS]:
+        shutil.rmtree(one)
+
+
+def forget(where: str) -> None:
+    shutil.rmtree(where)
+    sync_directory(os.path.dirname(where))
+
+
+def _age(where: str) -> Tuple[float, str]:
+    data = _read_json(where, "journal.json")
+    created = data.get("created", 0.0) if data else os.stat(where).st_mtime
+    return float(created), where
+
+
+def _read_json(where: str, name: str) -> Optional[Dict[str, Any]]:
+    try:
+        with open(os.path.join(where, name), encoding="utf-8") as file:
+            data = json.load(file)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ChangeError("%s/%s: %s, must be JSON" % (where, name, error), None) from error
+    return dict(data)
+
+
+def _write_json(where: str, name: str, data: Mapping[str, Any]) -> None:
+    temporary = os.path.join(where, "." + name)
+    # ASCII on the disk: paths that are not UTF-8 survive as escaped surrogates.
+    _write(temporary, json.dumps(data, indent=1, sort_keys=True).encode("ascii"))
+    os.replace(temporary, os.path.join(where, name))
+    sync_directory(where)
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)

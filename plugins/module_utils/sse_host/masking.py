@@ -1,0 +1,171 @@
+"""Take secrets out of host text before it leaves the host.
+
+What a rule needs stays: a JSON web token leaves its algorithm and its times behind,
+a variable its name, a URL its host.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import shlex
+import urllib.parse
+from typing import Iterable, Sequence
+
+STARS = "***"
+
+_NAME = r"[\w.\-]{0,64}(?:token|secret|passw(?:or)?d|passphrase|api_?key|private_?key|credentials?)"
+_JWT = re.compile(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,4}")
+_URL_PASSWORD = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://[^\s:/@]{0,128}:)[^\s/]{1,256}@")
+_SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+|%20|\+)(?!\*\*\*)[^\s\"',;]{6,}")
+_QUERY = re.compile(
+    r"(?i)([?&;](?:jwt|auth|authorization|key|sig|signature|ticket|session|sid|code|state|"
+    + _NAME
+    + r")=)[^&\s\"'#;]+"
+)
+_ASSIGNED = re.compile(
+    r"(?i)(\b" + _NAME + r"\b[\"']?\s{0,4}=\s{0,4})(\"[^\"\n]*\"|'[^'\n]*'|[^\s&\"',;]+)"
+)
+_QUOTED = re.compile(r"(?i)([\"']" + _NAME + r"[\"']\s{0,4}:\s{0,4})(\"[^\"\n]*\"|'[^'\n]*')")
+_COLON = re.compile(r"(?i)(\b" + _NAME + r"\s{0,4}:\s{0,4})(?=[^\s\d]{0,256}\d)([^\s\"',;]{16,})")
+_OPTION = re.compile(r"(?i)(--?" + _NAME + r")([ =])(?!-)(\S+)")
+_HARMLESS = re.compile(r"(?i)true|false|none|null|missing|expired|invalid|absent|yes|no|\*+|\d{1,6}")
+_COOKIE = re.compile(r"(?i)(\b(?:set-)?cookie:\s*)[^\r\n\"]+")
+
+_SECRET_WORDS = frozenset(
+    "key secret password passwd pass pwd passphrase token credential credentials private "
+    "salt dsn cookie auth signing pem".split()
+)
+_SAFE_WORDS = frozenset(
+    "port host hosts bind addr address url uri interval timeout keepalive ping log level debug "
+    "workers worker origin origins cors leeway iss issuer aud audience alg algorithm algorithms "
+    "tz mode buffer buffering header headers subject subjects prefix limit env name path file "
+    "dir user group unit version encoding chunked heartbeat retry channel topic stream".split()
+)
+_PLAIN_VALUE = re.compile(
+    r"(?i)-?\d{1,9}(\.\d+)?s?|true|false|yes|no|on|off|/[\w./\-]*|[\w.\-]{0,63}:\d{1,5}|"
+    r"[a-z][a-z0-9+.\-]*://[^\s@]*|"
+)
+
+
+def mask(text: str, secrets: Sequence[str] = ()) -> str:
+    """``text`` without tokens, passwords and whatever ``secrets`` lists."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, STARS)
+    if "eyJ" in text:
+        text = _JWT.sub(lambda found: _jwt(found.group()), text)
+    if "://" in text:
+        text = _URL_PASSWORD.sub(r"\1" + STARS + "@", text)
+    text = _SCHEME.sub(r"\1\2" + STARS, text)
+    text = _COOKIE.sub(r"\1" + STARS, text)
+    if "=" in text:
+        text = _QUERY.sub(_keep_jwt, text)
+        text = _ASSIGNED.sub(_unless_harmless, text)
+    if ":" in text:
+        text = _QUOTED.sub(_unless_harmless, text)
+        text = _COLON.sub(_unless_harmless, text)
+    if "-" in text:
+        text = _OPTION.sub(_option, text)
+    return text
+
+
+def spellings(values: Iterable[str | None]) -> tuple[str, ...]:
+    """Each secret as it is and as it looks inside a URL, longest first; short ones are no use."""
+    found: set[str] = set()
+    for value in values:
+        if value and len(value) >= 6:
+            found.update((value, urllib.parse.quote(value, safe=""), urllib.parse.quote(value)))
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def environment_text(text: str, secrets: Sequence[str] = ()) -> str:
+    """An EnvironmentFile, or a unit file with Environment= lines, without secret values."""
+    lines = []
+    for line in text.splitlines(True):
+        body = line.rstrip("\r\n")
+        key, equals, value = body.partition("=")
+        if key.strip() == "Environment" and equals:
+            body = key + equals + assignments(value, secrets)
+        elif equals and re.fullmatch(r"\s*(export\s+)?[A-Z_][A-Z0-9_]*", key):
+            body = key + equals + _value(key.split()[-1], value, secrets)
+        else:
+            body = mask(body, secrets)
+        lines.append(body + line[len(line.rstrip("\r\n")) :])
+    return "".join(lines)
+
+
+def assignments(text: str, secrets: Sequence[str] = ()) -> str:
+    """``A=1 "B=two words"`` as systemd writes it, without secret values."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return STARS
+    shown = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        value = _value(name, value, secrets) if equals else ""
+        shown.append(name + equals + ('"%s"' % value if " " in value else value))
+    return " ".join(shown)
+
+
+def arguments(argv: Sequence[str], secrets: Sequence[str] = ()) -> str:
+    """A command line in one string, without secrets."""
+    return mask(" ".join(argv), secrets)
+
+
+def _value(name: str, value: str, secrets: Sequence[str]) -> str:
+    words = name.lower().split("_")
+    bare = value.strip().strip("\"'")
+    if words[-1] in _SECRET_WORDS:
+        return STARS if bare else ""
+    if _SAFE_WORDS.intersection(words) or _PLAIN_VALUE.fullmatch(bare):
+        return mask(value, secrets)
+    return STARS
+
+
+def _keep_jwt(found: re.Match[str]) -> str:
+    head = found.group(1)
+    rest = found.group()[len(head) :]
+    return head + (rest if rest.startswith(STARS) and " " not in rest else STARS)
+
+
+def _unless_harmless(found: re.Match[str]) -> str:
+    head, value = found.group(1), found.group(2)
+    bare = value.strip("\"'")
+    if bare.startswith(STARS) or _HARMLESS.fullmatch(bare) and "passw" not in head.lower():
+        return found.group()
+    quote = value[0] if value[0] in "\"'" else ""
+    return head + quote + STARS + quote
+
+
+def _option(found: re.Match[str]) -> str:
+    head, between, value = found.groups()
+    return found.group() if value.startswith(STARS) else head + between + STARS
+
+
+def _jwt(token: str) -> str:
+    """What a rule may know of a token: algorithm, iat, nbf, exp. No space, so log fields hold."""
+    parts = token.split(".")
+    facts = []
+    algorithm = _claims(parts[0]).get("alg")
+    if isinstance(algorithm, str) and re.fullmatch(r"[A-Za-z0-9]{1,12}", algorithm):
+        facts.append("alg=" + algorithm)
+    claims = _claims(parts[1]) if len(parts) > 1 else {}
+    for name in ("iat", "nbf", "exp"):
+        value = claims.get(name)
+        if isinstance(value, (int, float)) and 0 <= value < 1e11:
+            facts.append("%s=%d" % (name, value))
+    return STARS + "jwt(" + ",".join(facts) + ")"
+
+
+def _claims(part: str) -> dict[str, object]:
+    if len(part) > 4096:
+        return {}
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,203 @@
+"""Sockets of the host from /proc/net; the length of accept queues from ss(8)."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from . import proc
+from .command import run
+from .limits import UnavailableError
+
+STATES = {
+    "01": "ESTAB",
+    "02": "SYN-SENT",
+    "03": "SYN-RECV",
+    "04": "FIN-WAIT-1",
+    "05": "FIN-WAIT-2",
+    "06": "TIME-WAIT",
+    "07": "UNCONN",
+    "08": "CLOSE-WAIT",
+    "09": "LAST-ACK",
+    "0A": "LISTEN",
+    "0B": "CLOSING",
+    "0C": "SYN-RECV",
+}
+_ACCEPTING = 0x10000  # the flag of a listening unix socket in /proc/net/unix
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A TCP socket of our network namespace; ``queue`` counts only for listening ones."""
+
+    family: str
+    address: str
+    port: int
+    state: str
+    inode: int
+    queue: int
+
+
+@dataclass(frozen=True)
+class UnixListener:
+    """A listening unix stream socket with a path."""
+
+    path: str
+    inode: int
+
+
+def tcp(root: str = proc.PROC) -> list[Socket]:
+    """All TCP sockets, IPv4 and IPv6; raises `UnavailableError` without /proc/net."""
+    found: list[Socket] = []
+    for name, family in (("tcp", "inet"), ("tcp6", "inet6")):
+        try:
+            with open(root + "/net/" + name, encoding="ascii", errors="replace") as file:
+                found.extend(parse_tcp(file.read(), family))
+        except OSError as error:
+            if name == "tcp":
+                raise UnavailableError("%s/net/tcp: %s" % (root, error.strerror)) from error
+    return found
+
+
+def parse_tcp(text: str, family: str) -> list[Socket]:
+    """The table of /proc/net/tcp or tcp6."""
+    sockets = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 10:
+            continue
+        address, _colon, port = fields[1].partition(":")
+        state = STATES.get(fields[3], fields[3])
+        sockets.append(
+            Socket(
+                family,
+                _address(address) if state == "LISTEN" else "",
+                int(port, 16),
+                state,
+                int(fields[9]),
+                int(fields[4].partition(":")[2], 16),
+            )
+        )
+    return sockets
+
+
+def _address(text: str) -> str:
+    """The kernel prints each 32-bit word in the machine's byte order."""
+    words = [text[at : at + 8] for at in range(0, len(text), 8)]
+    raw = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    address = ipaddress.ip_address(raw)
+    return "*" if address.is_unspecified else str(address)
+
+
+def unix(root: str = proc.PROC) -> list[UnixListener]:
+    """Listening unix sockets; [] where the kernel has none to show."""
+    try:
+        with open(root + "/net/unix", encoding="utf-8", errors="replace") as file:
+            return parse_unix(file.read())
+    except OSError:
+        return []
+
+
+def parse_unix(text: str) -> list[UnixListener]:
+    """The table of /proc/net/unix: stream sockets that accept and have a path."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split(None, 7)
+        if len(fields) == 8 and fields[4] == "0001" and int(fields[3], 16) & _ACCEPTING:
+            path = fields[7]
+            if path.startswith("/"):
+                found.append(UnixListener(path, int(fields[6])))
+    return found
+
+
+def backlogs(seconds: float) -> dict[tuple[str, int], tuple[int, int]]:
+    """(address, port) -> connections waiting, and how many may wait. Unix: (path, 0)."""
+    return parse_ss(run(["ss", "-Hlntx"], seconds).stdout.decode("utf-8", "replace"))
+
+
+def parse_ss(text: str) -> dict[tuple[str, int], tuple[int, int]]:
+    """``ss -Hlntx``: netid state recv-q send-q local:port peer:port."""
+    found = {}
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < 6 or not (fields[2].isdigit() and fields[3].isdigit()):
+            continue
+        queue = int(fields[2]), int(fields[3])
+        if fields[0] == "tcp":
+            address, _colon, port = fields[4].rpartition(":")
+            address = address.strip("[]").partition("%")[0]
+            if port.isdigit():
+                found[("*" if address in ("0.0.0.0", "::") else address, int(port))] = queue
+        elif fields[0].startswith("u_str") and fields[4].startswith("/"):
+            found[(fields[4], 0)] = queue
+    return found
+
+
+def owner(pids: list[int], processes: dict[int, proc.Proc]) -> int | None:
+    """Of the processes that share a socket, the one that opened it for the others."""
+    for pid in pids:
+        if pid in processes and processes[pid].parent not in pids:
+            return pid
+    return pids[0] if pids else None
+
+
+def listeners(
+    tcp_sockets: list[Socket],
+    unix_sockets: list[UnixListener],
+    processes: dict[int, proc.Proc],
+    files: proc.OpenFiles,
+) -> list[dict[str, Any]]:
+    """Every listening socket as `Listener` data; the backlog is added later."""
+    found = []
+    for socket in tcp_sockets:
+        if socket.state == "LISTEN":
+            found.append(
+                _listener(socket.family, socket.address, socket.port, socket.inode, socket.queue)
+            )
+    found.extend(_listener("unix", item.path, 0, item.inode, None) for item in unix_sockets)
+    for item in found:
+        pid = owner(files.sockets.get(item.pop("inode"), []), processes)
+        item["pid"] = pid
+        item["process"] = processes[pid].name if pid is not None else None
+        item["unit"] = proc.unit(pid) if pid is not None else None
+    return found
+
+
+def _listener(
+    family: str, address: str, port: int, inode: int, queue: int | None
+) -> dict[str, Any]:
+    return {
+        "family": family,
+        "address": address,
+        "port": port,
+        "queue": queue,
+        "backlog": None,
+        "inode": inode,
+    }
+
+
+def add_backlogs(
+    found: list[dict[str, Any]], known: dict[tuple[str, int], tuple[int, int]]
+) -> None:
+    """Fill in queue and backlog of each listener that ss knows."""
+    for item in found:
+        if (item["address"], item["port"]) in known:
+            item["queue"], item["backlog"] = known[(item["address"], item["port"])]
+
+
+def states(sockets: list[Socket]) -> dict[str, int]:
+    """How many TCP sockets are in each state."""
+    return dict(Counter(socket.state for socket in sockets))
+
+
+def states_by_pid(sockets: list[Socket], files: proc.OpenFiles) -> dict[int, dict[str, int]]:
+    """TCP states of the sockets that each process holds."""
+    counts: dict[int, dict[str, int]] = {}
+    for socket in sockets:
+        for pid in files.sockets.get(socket.inode, ()):
+            mine = counts.setdefault(pid, {})
+            mine[socket.state] = mine.get(socket.state, 0) + 1
+    return counts

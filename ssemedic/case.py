@@ -1,0 +1,36 @@
+"""All that a rule may look at, for one endpoint on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ssemedic.endpoint import Endpoint
+from ssemedic.evidence import Evidence, LogLine
+from ssemedic.symptoms import Kind, Symptom
+from ssemedic.token import Token
+from ssemedic.topology import Topology
+
+
+@dataclass(frozen=True)
+class Case:
+    """One endpoint on one host: what was seen, the way of an event, what the wire shows.
+
+    ``symptoms`` are the origins alone; a consequence at an outer hop is not in it.
+    """
+
+    evidence: Evidence
+    endpoint: Endpoint
+    topology: Topology
+    symptoms: tuple[Symptom, ...]
+    token: Token | None = None
+
+    def symptom(self, hop: str, *kinds: Kind) -> Symptom | None:
+        """The first symptom of these kinds that starts at the hop."""
+        return next((s for s in self.symptoms if s.hop == hop and s.kind in kinds), None)
+
+    def unit_log(self) -> Iterable[LogLine]:
+        """The journal of the service behind the stream, oldest line first."""
+        unit = self.topology.unit
+        log = self.evidence.log(f"journal:{unit.name}") if unit else None
+        return log.lines if log else ()

@@ -1,0 +1,155 @@
+"""Causes that explain symptoms: rules over a case, and the smallest set that explains it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ssemedic.case import Case
+from ssemedic.finding import Finding, Severity, Status
+from ssemedic.rules import Rule, all_rules
+from ssemedic.symptoms import Kind, Symptom
+
+#: Symptoms that leave a working stream.
+_MILD = {Kind.MISSING_HEADER: Severity.HYGIENE}
+_DEGRADED = {
+    Kind.CUT_WHEN_IDLE,
+    Kind.CUT_AFTER,
+    Kind.ENDED,
+    Kind.HEADERS_LATE,
+    Kind.COMPRESSED,
+}
+
+
+class Verdict(StrEnum):
+    """What can be said of the endpoint as a whole."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A finding in its place: how sure, and which symptoms (by id) it explains."""
+
+    rule: Rule
+    status: Status
+    finding: Finding
+    explains: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong, what is not, and what could not be seen.
+
+    ``causes`` come most certain first; ``cleared`` are rules that ran and found
+    nothing; ``skipped`` maps a rule to the reason its evidence is missing.
+    """
+
+    verdict: Verdict
+    symptoms: tuple[Symptom, ...]
+    causes: tuple[Cause, ...]
+    cleared: tuple[str, ...]
+    skipped: dict[str, str]
+    unexplained: tuple[Symptom, ...]
+    notes: tuple[str, ...] = ()
+
+
+def diagnose(case: Case) -> Diagnosis:
+    """Run every rule over the case and keep the smallest set of causes that explains it."""
+    found: list[Cause] = []
+    cleared: list[str] = []
+    skipped: dict[str, str] = {}
+    for rule in all_rules():
+        reason = _missing(case, rule)
+        if reason:
+            skipped[rule.id] = reason
+            continue
+        findings = tuple(rule.check(case))
+        found += [_cause(case, rule, finding) for finding in findings]
+        if not findings:
+            cleared.append(rule.id)
+    causes = _smallest(case, found)
+    explained = {symptom for cause in causes for symptom in cause.explains}
+    unexplained = tuple(s for s in case.symptoms if s.id not in explained and s.kind not in _MILD)
+    return Diagnosis(
+        verdict=verdict(case, causes),
+        symptoms=case.symptoms,
+        causes=causes,
+        cleared=tuple(cleared),
+        skipped=skipped,
+        unexplained=unexplained,
+        notes=case.topology.notes + _notes(case),
+    )
+
+
+def _missing(case: Case, rule: Rule) -> str | None:
+    for need in rule.needs:
+        if getattr(case.evidence, need) is None:
+            return case.evidence.missing.get(need, f"{need}: not collected")
+    return None
+
+
+def _cause(case: Case, rule: Rule, finding: Finding) -> Cause:
+    explains = tuple(s.id for s in case.symptoms if s.hop == finding.hop and rule.explained(s))
+    if not explains:
+        status = Status.LATENT
+    elif finding.out_of_reach:
+        status = Status.SUSPECTED
+    else:
+        status = Status.CONFIRMED
+    return Cause(rule, status, finding, explains)
+
+
+def _smallest(case: Case, found: Sequence[Cause]) -> tuple[Cause, ...]:
+    """Greedy cover: the surest cause first; a cause that adds no explanation is left out.
+
+    A suspicion is only kept for a symptom that no confirmed cause explains.
+    """
+    hops = {name: index for index, name in enumerate(case.topology.order)}
+    rank = {Status.CONFIRMED: 0, Status.SUSPECTED: 1, Status.LATENT: 2}
+
+    def sureness(cause: Cause) -> tuple[int, int, int, int]:
+        finding = cause.finding
+        hop = hops.get(finding.hop, len(hops))
+        return (rank[cause.status], -finding.certainty, -len(cause.explains), hop)
+
+    open_symptoms = {symptom.id for symptom in case.symptoms}
+    kept: list[Cause] = []
+    for cause in sorted(found, key=sureness):
+        if cause.status is Status.LATENT:
+            kept.append(cause)
+        elif open_symptoms & set(cause.explains):
+            open_symptoms -= set(cause.explains)
+            kept.append(cause)
+    return tuple(kept)
+
+
+def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
+    """The verdict of a case; without a recorded stream there is none (missing is not health)."""
+    worst = {_severity(symptom) for symptom in case.symptoms}
+    if Severity.BROKEN in worst:
+        return Verdict.BROKEN
+    outermost = case.topology.streams[-1] if case.topology.streams else None
+    if outermost is None or not outermost.is_event_stream:
+        return Verdict.UNKNOWN
+    latent = {cause.rule.severity for cause in causes}
+    if Severity.DEGRADED in worst or latent & {Severity.BROKEN, Severity.DEGRADED}:
+        return Verdict.DEGRADED
+    return Verdict.HEALTHY
+
+
+def _severity(symptom: Symptom) -> Severity:
+    if symptom.kind in _DEGRADED:
+        return Severity.DEGRADED
+    return _MILD.get(symptom.kind, Severity.BROKEN)
+
+
+def _notes(case: Case) -> tuple[str, ...]:
+    refused = case.symptom("app", Kind.WRONG_STATUS)
+    if case.token is None and refused and refused.measured.get("status") in (401, 403):
+        return ("the endpoint asks for a token and none was given: name one with --token-file",)
+    return ()

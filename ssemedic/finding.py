@@ -1,0 +1,114 @@
+"""What a rule says: findings, remedies, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Layer(StrEnum):
+    """Where a cause lives. The order is the order of the way of an event."""
+
+    PIPELINE = "pipeline"
+    OS = "os"
+    SYSTEMD = "systemd"
+    AUTH = "auth"
+    APP = "app"
+    NGINX = "nginx"
+    EDGE = "edge"
+    DEVPROXY = "devproxy"
+    CLIENT = "client"
+
+
+class Severity(StrEnum):
+    """What a cause costs the people at the browser."""
+
+    BROKEN = "broken"  # no stream
+    DEGRADED = "degraded"  # a stream that dies, stalls or will
+    HYGIENE = "hygiene"  # worth tidying
+
+
+class Status(StrEnum):
+    """How sure a cause is."""
+
+    CONFIRMED = "confirmed"  # evidence, and a symptom it explains that starts at its hop
+    SUSPECTED = "suspected"  # a symptom, the evidence out of reach
+    LATENT = "latent"  # evidence, no symptom yet
+
+
+class Disruption(StrEnum):
+    """What applying a remedy does to open streams."""
+
+    NONE = "none"
+    RELOAD = "reload"  # open streams go on in the old workers
+    RESTART = "restart"  # open streams of the service drop and reconnect
+
+
+@dataclass(frozen=True)
+class NginxRemedy:
+    """Settings for the location that serves the stream.
+
+    ``settings`` maps a directive to the argument lists it must have there. With
+    ``location`` set (such as "^~ /events") the location does not exist yet and is
+    added to the server.
+    """
+
+    settings: Mapping[str, tuple[tuple[str, ...], ...]]
+    location: str | None = None
+    disruption: Disruption = Disruption.RELOAD
+
+
+@dataclass(frozen=True)
+class UnitRemedy:
+    """Settings and state for one systemd service, by a drop-in.
+
+    ``settings`` maps a section to its directives. ``state`` is "started",
+    "restarted" or "unchanged".
+    """
+
+    unit: str
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    enabled: bool | None = None
+    state: str = "unchanged"
+    reset_failed: bool = False
+    disruption: Disruption = Disruption.RESTART
+
+
+Remedy = NginxRemedy | UnitRemedy
+
+
+class Audience(StrEnum):
+    """Who can act on an advice."""
+
+    SERVER = "server team"
+    FRONTEND = "frontend team"
+    VENDOR = "vendor"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a person must do, and who; ``text`` is complete enough to act on."""
+
+    audience: Audience
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause that a rule found.
+
+    ``where`` is file:line, a unit or a port. ``certainty`` orders causes that
+    explain the same symptom: 3 a counter-test or the host's own log names it,
+    2 measurement and configuration agree, 1 only one of them.
+    """
+
+    hop: str
+    where: str
+    observed: str
+    expected: str
+    evidence: tuple[str, ...] = ()
+    remedy: Remedy | None = None
+    advice: tuple[Advice, ...] = ()
+    certainty: int = 2
+    out_of_reach: str = ""  # why the evidence could not be had: makes the finding a suspicion

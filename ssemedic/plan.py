@@ -1,0 +1,170 @@
+"""From causes to the smallest change set; a conflict is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ssemedic.case import Case
+from ssemedic.diagnosis import Cause, Diagnosis
+from ssemedic.evidence import TextFile, Unit
+from ssemedic.finding import Advice, Audience, Disruption, NginxRemedy, Status, UnitRemedy
+from ssemedic.nginx import Edit, Refusal, adopt
+
+OURS = "/etc/nginx/ssemedic"
+DROP_IN = "50-ssemedic.conf"
+
+
+class PlanError(ValueError):
+    """Two causes call for settings that contradict each other."""
+
+
+@dataclass(frozen=True)
+class Counsel:
+    """An advice and the rule that gives it."""
+
+    rule: str
+    advice: Advice
+
+
+@dataclass(frozen=True)
+class NginxPlan:
+    """The edit of the nginx configuration and the causes that call for each directive."""
+
+    edit: Edit
+    causes: Mapping[str, str]  # directive -> rule
+
+
+@dataclass(frozen=True)
+class UnitPlan:
+    """The drop-in of one unit, merged with the one that is there, and the state to reach."""
+
+    unit: str
+    drop_in: str
+    expected_sha256: str
+    settings: Mapping[str, Mapping[str, str]]
+    enabled: bool | None
+    state: str
+    reset_failed: bool
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be changed on the host, and what people must do themselves."""
+
+    nginx: NginxPlan | None
+    units: tuple[UnitPlan, ...]
+    advice: tuple[Counsel, ...]
+    disruption: Disruption
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing would be changed on the host."""
+        return self.nginx is None and not self.units
+
+
+def plan(case: Case, diagnosis: Diagnosis) -> Plan:
+    """The smallest change set for the confirmed causes; raises `PlanError` on a conflict."""
+    confirmed = [c for c in diagnosis.causes if c.status is Status.CONFIRMED]
+    advice = [
+        Counsel(cause.rule.id, item) for cause in diagnosis.causes for item in cause.finding.advice
+    ]
+    nginx = _nginx(
+        case, [c for c in confirmed if isinstance(c.finding.remedy, NginxRemedy)], advice
+    )
+    units = _units(case, confirmed)
+    disruption = Disruption.NONE
+    if nginx:
+        disruption = Disruption.RELOAD
+    if any(unit.state == "restarted" for unit in units):
+        disruption = Disruption.RESTART
+    return Plan(nginx, units, tuple(advice), disruption)
+
+
+def _nginx(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> NginxPlan | None:
+    topology = case.topology
+    if not causes or topology.tree is None or topology.route is None:
+        return None
+    settings: dict[str, tuple[tuple[str, ...], ...]] = {}
+    why: dict[str, str] = {}
+    location: str | None = None
+    for cause in causes:
+        remedy = cause.finding.remedy
+        assert isinstance(remedy, NginxRemedy)
+        location = remedy.location or location
+        for name, values in remedy.settings.items():
+            if settings.get(name, values) != values and name != "proxy_set_header":
+                raise PlanError(
+                    f"{name}: {why[name]} asks for {settings[name]}, {cause.rule.id} for {values}"
+                )
+            before = settings.get(name, ())
+            settings[name] = before + tuple(v for v in values if v not in before)
+            why.setdefault(name, cause.rule.id)
+    ours = f"{OURS}/{slug(case.endpoint.url)}.conf"
+    edit = adopt(topology.tree, topology.route, settings, ours, location=location)
+    if isinstance(edit, Refusal):
+        text = f"Not changed by us, because {edit.reason}. By hand:\n{edit.lines}"
+        advice.append(Counsel(causes[0].rule.id, Advice(Audience.SERVER, text)))
+        return None
+    return NginxPlan(edit, why) if edit.files or edit.directives else None
+
+
+def slug(url: str) -> str:
+    """A file name for an endpoint: host and path in letters, digits and dashes."""
+    parts = urlsplit(url)
+    text = f"{parts.hostname or ''}{parts.path}".lower()
+    return re.sub(r"[^a-z0-9]+", "-", text).strip("-") or "stream"
+
+
+def _units(case: Case, causes: Sequence[Cause]) -> tuple[UnitPlan, ...]:
+    by_unit: dict[str, list[tuple[str, UnitRemedy]]] = {}
+    for cause in causes:
+        if isinstance(cause.finding.remedy, UnitRemedy):
+            remedy = cause.finding.remedy
+            by_unit.setdefault(remedy.unit, []).append((cause.rule.id, remedy))
+    return tuple(
+        _unit(case.evidence.unit(name), name, remedies) for name, remedies in by_unit.items()
+    )
+
+
+def _unit(unit: Unit | None, name: str, remedies: Sequence[tuple[str, UnitRemedy]]) -> UnitPlan:
+    path = f"/etc/systemd/system/{name}.d/{DROP_IN}"
+    present = next((f for f in unit.files if f.path == path), None) if unit else None
+    settings = _parse(present) if present else {}
+    enabled: bool | None = None
+    state, reset = "unchanged", False
+    strength = ("unchanged", "started", "restarted")
+    for _, remedy in remedies:
+        for section, lines in remedy.settings.items():
+            for key, value in lines.items():
+                settings.setdefault(section, {})[key] = value
+        enabled = remedy.enabled if remedy.enabled is not None else enabled
+        state = max(state, remedy.state, key=strength.index)
+        reset = reset or remedy.reset_failed
+    return UnitPlan(
+        unit=name,
+        drop_in=path,
+        expected_sha256=present.sha256 if present else "",
+        settings=settings,
+        enabled=enabled,
+        state=state,
+        reset_failed=reset,
+        causes=tuple(rule_id for rule_id, _ in remedies),
+    )
+
+
+def _parse(file: TextFile) -> dict[str, dict[str, str]]:
+    """Our own drop-in read back; it is plain sections of key=value (systemd.syntax(7))."""
+    settings: dict[str, dict[str, str]] = {}
+    section = ""
+    for line in file.text.splitlines():
+        text = line.strip()
+        if text.startswith("[") and text.endswith("]"):
+            section = text[1:-1]
+        elif text and not text.startswith(("#", ";")) and "=" in text:
+            key, _, value = text.partition("=")
+            settings.setdefault(section, {})[key.strip()] = value.strip()
+    return settings

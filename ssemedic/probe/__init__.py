@@ -1,0 +1,1 @@
+"""Record a stream: from the host itself (`inside`) and from here (`outside`)."""

@@ -1,0 +1,121 @@
+"""The record under construction: what both recorders write on, byte by byte.
+
+Runs on the inspected host too (Python 3.8, standard library only).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ..stream.record import End, Phases, Read, Stream
+from .request import Request, mask
+
+#: Arrivals closer together than this many seconds count as one: it bounds the record
+#: to a few thousand reads, and the kernel splits one write of a server as it likes.
+MERGE_SECONDS = 0.002
+
+
+class Stop(Exception):  # noqa: N818 - not an error: every record ends with one
+    """The record ends here; ``kind`` is one of `record.END_KINDS`."""
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Clock:
+    """Seconds since the start of the attempt, and what is left of its window."""
+
+    def __init__(self, window: float) -> None:
+        self.started = time.time()
+        self.window = window
+        self._zero = time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._zero
+
+    def left(self) -> float:
+        """Seconds until the window closes; negative once it has."""
+        return self.window - self.now()
+
+
+class Tape:
+    """Collects one attempt and gives the `Stream`; no secret of the request gets past it."""
+
+    def __init__(self, request: Request, vantage: str) -> None:
+        self.clock = Clock(request.window)
+        self.address = request.address
+        self._request = request
+        self._vantage = vantage
+        self._secrets = request.secrets()
+        # A secret cut in two by the end of the kept body would not be recognised.
+        self._keep = request.limits.body_limit + max(map(len, self._secrets), default=0)
+        self._phases: dict[str, float] = {}
+        self._version: str | None = None
+        self._status: int | None = None
+        self._reason = b""
+        self._headers: tuple[tuple[bytes, bytes], ...] = ()
+        self._reads: list[Read] = []
+        self._size = 0
+        self._body = bytearray()
+
+    def mark(self, phase: str, at: float | None = None) -> None:
+        """Note that a phase of `Phases` is over, now or at the given second."""
+        self._phases[phase] = self.clock.now() if at is None else at
+
+    def answer(
+        self,
+        version: str,
+        status: int,
+        reason: bytes,
+        headers: Iterable[tuple[bytes, bytes]],
+        at: float,
+    ) -> None:
+        """Note the final response head, complete at the given second."""
+        self._version, self._status, self._reason = version, status, reason
+        self._headers = tuple(headers)
+        self.mark("headers", at)
+
+    def take(self, data: bytes, at: float) -> None:
+        """Note body bytes; raises `Stop` once the byte limit is reached."""
+        limit = self._request.limits.max_bytes
+        data = data[: limit - self._size]
+        if data:
+            self._size += len(data)
+            self._body += data[: max(0, self._keep - len(self._body))]
+            last = self._reads[-1] if self._reads else None
+            if last is not None and at - last.at < MERGE_SECONDS:
+                self._reads[-1] = Read(last.at, last.size + len(data))
+            else:
+                self._reads.append(Read(at, len(data)))
+        if self._size >= limit:
+            raise Stop("limit_bytes", f"{limit} bytes read")
+
+    def stream(self, kind: str, detail: str = "") -> Stream:
+        """The finished record, ended now."""
+        request = self._request
+        return Stream(
+            hop=request.hop,
+            vantage=self._vantage,
+            variant=request.variant,
+            address=self.address,
+            url=request.public_url,
+            method=request.method,
+            request_version=request.version,
+            response_version=self._version,
+            started=self.clock.started,
+            window=request.window,
+            phases=Phases(**self._phases),
+            status=self._status,
+            reason=self._text(self._reason),
+            headers=tuple((self._text(k), self._text(v)) for k, v in self._headers),
+            reads=tuple(self._reads),
+            body=mask(bytes(self._body), self._secrets)[: request.limits.body_limit],
+            end=End(kind, self.clock.now(), self._text(detail.encode("latin-1", "replace"))),
+        )
+
+    def _text(self, data: bytes) -> str:
+        return mask(data, self._secrets).decode("latin-1")

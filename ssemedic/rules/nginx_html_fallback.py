@@ -1,0 +1,83 @@
+"""Cause: nginx_html_fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ssemedic.case import Case
+from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
+from ssemedic.rules import Sign, rule
+from ssemedic.symptoms import Kind
+
+
+@rule(
+    layer=Layer.NGINX,
+    severity=Severity.BROKEN,
+    explains=(Kind.HTML_INSTEAD, Sign(Kind.WRONG_STATUS, (404, 405))),
+    needs=("nginx", "streams"),
+)
+def nginx_html_fallback(case: Case) -> Iterator[Finding]:
+    """nginx answers the stream's URL with a page instead of passing it to the app.
+
+    No location leads the path to the app, so the fallback of the single-page
+    application (`try_files ... /index.html`) answers 200 text/html. EventSource
+    refuses the MIME type for good (readyState 2); the app never sees a request.
+    """
+    route = case.topology.route
+    symptom = case.symptom("nginx", Kind.HTML_INSTEAD, Kind.WRONG_STATUS)
+    if route is None or route.serves != "static":
+        return
+    if symptom is None:
+        return
+    found = case.topology.app_found_elsewhere
+    path = urlsplit(case.endpoint.url).path or "/"
+    only = found[0] if len(found) == 1 else None
+    where = route.location.where if route.location else route.server.where if route.server else ""
+    label = route.location.label if route.location else "the server block"
+    places = ", ".join(stream.address for stream in found)
+    yield Finding(
+        hop="nginx",
+        where=where,
+        observed=f"{path} is served by {label}, which answers with a file",
+        expected=f"a location for {path} that passes to the app"
+        + (f" at {places}" if places else ""),
+        evidence=tuple(
+            filter(
+                None,
+                (symptom.text, f"{places} answers 200 text/event-stream" if places else ""),
+            )
+        ),
+        certainty=3,
+        remedy=_new_location(path, only.address) if only else None,
+        advice=() if only else (_by_hand(path, places),),
+    )
+
+
+def _new_location(path: str, address: str) -> NginxRemedy:
+    upstream = f"http://{address}"
+    return NginxRemedy(
+        {
+            "proxy_pass": ((upstream,),),
+            "proxy_http_version": (("1.1",),),
+            "proxy_set_header": (
+                ("Connection", ""),
+                ("Host", "$host"),
+                ("X-Forwarded-For", "$proxy_add_x_forwarded_for"),
+                ("X-Forwarded-Proto", "$scheme"),
+            ),
+            "proxy_buffering": (("off",),),
+            "proxy_read_timeout": (("1h",),),
+        },
+        location=f"^~ {path}",
+    )
+
+
+def _by_hand(path: str, places: str) -> Advice:
+    seen = f"it answers at {places}" if places else "no local socket answered it"
+    return Advice(
+        Audience.SERVER,
+        f"Add `location ^~ {path} {{ proxy_pass http://ADDRESS; proxy_http_version 1.1; "
+        'proxy_set_header Connection ""; proxy_buffering off; }` above the fallback; which '
+        f"address is the app's could not be told ({seen}).",
+    )

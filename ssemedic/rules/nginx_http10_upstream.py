@@ -1,0 +1,71 @@
+"""Cause: nginx_http10_upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssemedic.case import Case
+from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
+from ssemedic.rules import Sign, rule
+from ssemedic.stream.detect import observe_one
+from ssemedic.symptoms import Kind
+
+_KINDS = (Kind.CLOSED_AT_ONCE, Kind.ENDED, Kind.RESET, Kind.WRONG_STATUS, Kind.WRONG_TYPE)
+
+
+@rule(
+    layer=Layer.NGINX,
+    severity=Severity.BROKEN,
+    explains=(
+        Kind.CLOSED_AT_ONCE,
+        Kind.ENDED,
+        Kind.RESET,
+        Sign(Kind.WRONG_STATUS, (400, 426, 502, 505)),
+    ),
+    needs=("nginx", "streams"),
+)
+def nginx_http10_upstream(case: Case) -> Iterator[Finding]:
+    """nginx speaks HTTP/1.0 to an app that does not stream over it.
+
+    Before 1.29.7 nginx asks its upstream with HTTP/1.0 and `Connection: close`
+    unless told otherwise. Most apps stream all the same; some end the answer after
+    the headers or refuse. The browser sees the stream open (readyState 1) and fail
+    within milliseconds (readyState 0); asked directly, the app is perfect.
+
+    It is a cause only where asking the app with HTTP/1.0 shows the same fault.
+    """
+    route = case.topology.route
+    if route is None or route.serves != "proxy":
+        return
+    version = route.setting("proxy_http_version")
+    if version.values[0][0] != "1.0":
+        return
+    symptom = case.symptom("nginx", *_KINDS)
+    plain = case.topology.stream("app")
+    counter = case.topology.stream("app", "http10")
+    if plain is None or counter is None or not plain.is_event_stream:
+        return
+    shown = [s for s in observe_one(counter) if s.kind in _KINDS]
+    if not shown or [s for s in observe_one(plain) if s.kind in _KINDS]:
+        return
+    yield Finding(
+        hop="nginx",
+        where=version.where,
+        observed="proxy_http_version is 1.0, and the app does not stream over HTTP/1.0",
+        expected='proxy_http_version 1.1 and proxy_set_header Connection ""',
+        evidence=tuple(
+            filter(
+                None,
+                (
+                    symptom.text if symptom else "",
+                    f"counter-test, the app asked with HTTP/1.0: {shown[0].text}",
+                    f"the app asked with HTTP/1.1 streams: {plain.size} bytes, "
+                    f"still open after {plain.end.at:.1f} s",
+                ),
+            )
+        ),
+        certainty=3,
+        remedy=NginxRemedy(
+            {"proxy_http_version": (("1.1",),), "proxy_set_header": (("Connection", ""),)}
+        ),
+    )

@@ -1,0 +1,64 @@
+"""Cause: sd_start_limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ssemedic.case import Case
+from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
+from ssemedic.rules import Sign, rule
+from ssemedic.symptoms import Kind
+
+_EXIT = re.compile(r"Main process exited, code=(\w+), status=(\S+)")
+
+#: Gentle enough to outlive a burst, quick enough for a person who waits.
+_PATIENCE = {
+    "Unit": {"StartLimitIntervalSec": "300", "StartLimitBurst": "20"},
+    "Service": {"RestartSec": "3"},
+}
+
+
+@rule(
+    layer=Layer.SYSTEMD,
+    severity=Severity.BROKEN,
+    explains=(Kind.REFUSED, Sign(Kind.WRONG_STATUS, (502, 503, 504))),
+    needs=("units", "streams"),
+)
+def sd_start_limit(case: Case) -> Iterator[Finding]:
+    """systemd stopped restarting the service after a burst of crashes.
+
+    Too many starts in too short a time, and the unit stays `failed` with
+    `start-limit-hit` for ever, even when what killed it is long gone. The proxy
+    answers 502 until somebody resets it.
+    """
+    unit = case.topology.unit
+    if unit is None or unit.active_state != "failed" or unit.result != "start-limit-hit":
+        return
+    exits = [match.groups() for line in case.unit_log() if (match := _EXIT.search(line.text))]
+    code, status = exits[-1] if exits else (unit.exit_code, str(unit.exit_status))
+    killed = code in ("killed", "dumped")
+    evidence = (
+        f"Result=start-limit-hit after {unit.restarts} restarts, "
+        f"burst {unit.prop('StartLimitBurst') or '?'} "
+        f"in {unit.prop('StartLimitIntervalUSec') or '?'}",
+        f"the last run ended with code={code}, status={status}",
+    )
+    by_itself = Advice(
+        Audience.SERVER,
+        f"{unit.name} ends by itself with status {status}; a restart would run into the limit "
+        f"again. Mend what it says in: journalctl -u {unit.name} -n 50, then: "
+        f"systemctl reset-failed {unit.name} && systemctl start {unit.name}",
+    )
+    yield Finding(
+        hop="app",
+        where=unit.name,
+        observed="failed (start-limit-hit)",
+        expected="active; a burst of crashes must not be the end",
+        evidence=evidence,
+        certainty=3,
+        remedy=UnitRemedy(unit.name, _PATIENCE, state="started", reset_failed=True)
+        if killed
+        else None,
+        advice=() if killed else (by_itself,),
+    )

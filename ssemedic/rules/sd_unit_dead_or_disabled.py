@@ -1,0 +1,98 @@
+"""Cause: sd_unit_dead_or_disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssemedic.case import Case
+from ssemedic.evidence import Unit
+from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
+from ssemedic.rules import Sign, rule
+from ssemedic.symptoms import Kind
+
+
+@rule(
+    layer=Layer.SYSTEMD,
+    severity=Severity.BROKEN,
+    explains=(Kind.REFUSED, Sign(Kind.WRONG_STATUS, (502, 503, 504))),
+    needs=("units", "streams"),
+)
+def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
+    """The service behind the stream is not running, or will not be after a reboot.
+
+    Nobody listens on the app's port, so the proxy answers 502 within milliseconds
+    and EventSource gives up for good (readyState 2). Stopped by hand, never
+    enabled, masked, or failed before it could listen.
+    """
+    unit = case.topology.unit
+    if unit is None or unit.result == "start-limit-hit":
+        return
+    if unit.active_state in ("inactive", "failed"):
+        yield from _dead(case, unit)
+    elif unit.unit_file_state == "disabled" and unit.active_state == "active" and _orphan(unit):
+        yield Finding(
+            hop="app",
+            where=unit.name,
+            observed="active but disabled: nothing starts it at the next boot",
+            expected="enabled",
+            evidence=(f"UnitFileState={unit.unit_file_state}",),
+            remedy=UnitRemedy(unit.name, enabled=True),
+            certainty=2,
+        )
+
+
+def _dead(case: Case, unit: Unit) -> Iterator[Finding]:
+    masked = unit.load_state == "masked" or unit.unit_file_state.startswith("masked")
+    facts = [
+        f"ActiveState={unit.active_state} ({unit.sub_state}), Result={unit.result}, "
+        f"UnitFileState={unit.unit_file_state or unit.load_state}"
+    ]
+    tail = [line.text for line in case.unit_log()][-1:]
+    facts += [f"last words: {text}" for text in tail]
+    observed = f"{unit.active_state} ({unit.result}), {unit.unit_file_state or unit.load_state}"
+    failing = unit.active_state == "failed" and unit.exit_code == "exited"
+    if masked or failing or unit.load_state != "loaded":
+        yield Finding(
+            hop="app",
+            where=unit.name,
+            observed=observed,
+            expected="active and enabled",
+            evidence=tuple(facts),
+            certainty=3,
+            advice=(Advice(Audience.SERVER, _by_hand(unit, masked)),),
+        )
+        return
+    yield Finding(
+        hop="app",
+        where=unit.name,
+        observed=observed,
+        expected="active and enabled",
+        evidence=tuple(facts),
+        certainty=3,
+        remedy=UnitRemedy(
+            unit.name,
+            enabled=True if unit.unit_file_state == "disabled" else None,
+            state="started",
+            reset_failed=unit.active_state == "failed",
+        ),
+    )
+
+
+def _by_hand(unit: Unit, masked: bool) -> str:
+    if masked:
+        return (
+            f"{unit.name} is masked: somebody forbade it on purpose. If it should run: "
+            f"systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
+        )
+    if unit.load_state != "loaded":
+        return f"{unit.name} cannot be loaded ({unit.load_state}): systemctl status {unit.name}"
+    return (
+        f"{unit.name} fails by itself (exit status {unit.exit_status}); starting it again would "
+        f"fail again. Its reason: journalctl -u {unit.name} -n 50"
+    )
+
+
+def _orphan(unit: Unit) -> bool:
+    """True if nothing else pulls the unit in."""
+    pulls = ("TriggeredBy", "WantedBy", "RequiredBy")
+    return all(name in unit.properties and not unit.prop(name) for name in pulls)
