@@ -59,13 +59,18 @@ def start(host: Host, root: Root) -> None:
     cgroup.create(host.cgroup)
     network.create_host_network(host)
     with host.console_file.open("wb") as console:
-        subprocess.Popen(
+        supervisor = subprocess.Popen(
             _supervise(host, root),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    # From the moment it is in its cgroup, the host can be found and removed by anyone.
+    while not cgroup.members(host.cgroup):
+        if supervisor.poll() is not None:
+            raise LabError(f"host {host.name}: did not start: {console_tail(host)}")
+        time.sleep(0.005)
 
 
 def remove(host: Host) -> None:

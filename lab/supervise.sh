@@ -19,7 +19,8 @@ init='
 for tree in /sys/fs/cgroup /sys/fs/cgroup/*; do
   if mountpoint -q "$tree"; then mount -o remount,bind,rw "$tree"; fi
 done
-if mountpoint -q /proc/sys; then mount -o remount,bind,rw /proc/sys/net || mount -o bind,rw /proc/sys/net /proc/sys/net; fi
+mount --bind /proc/sys/net /proc/sys/net
+mount -o remount,bind,rw /proc/sys/net
 exec /lib/systemd/systemd'
 
 while :; do

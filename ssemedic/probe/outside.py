@@ -65,6 +65,7 @@ def _receive(answer: httpx.Response, request: Request, network: _Network, tape: 
     )
     tape.answer(head.version, head.status, head.reason, head.headers, line.read_at)
     line.headers_done = True
+    line.pending = 0
     kind = "h2" if version == "2" else http1.framing(head, request.method)[0]
     for data in answer.iter_raw():
         line.pending = 0
@@ -75,9 +76,9 @@ def _receive(answer: httpx.Response, request: Request, network: _Network, tape: 
 def _broken(error: Exception, network: _Network) -> Stop:
     event = error.args[0] if error.args else None
     if isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
-        code = event.error_code or 0
-        with contextlib.suppress(ValueError):
-            code = h2.errors.ErrorCodes(code).name
+        number = int(event.error_code or 0)
+        known = [code.name for code in h2.errors.ErrorCodes if code == number]
+        code = known[0] if known else str(number)
         name = "RST_STREAM" if isinstance(event, h2.events.StreamReset) else "GOAWAY"
         return Stop("h2_reset", f"{name} {code}")
     if network.line.eof:
@@ -95,11 +96,15 @@ class _Transport(httpx.BaseTransport):
 
     def __init__(self, request: Request, network: _Network, context: ssl.SSLContext | None) -> None:
         self._request = request
+        self._url = httpcore.URL(
+            scheme="https" if request.secure else "http",
+            host=request.host,
+            port=request.port,
+            target=request.target,
+        )
         two = request.version == "2"
         self._connection = httpcore.HTTPConnection(
-            httpcore.Origin(
-                b"https" if request.secure else b"http", request.host.encode(), request.port
-            ),
+            self._url.origin,
             ssl_context=context,
             # In the clear HTTP/2 is spoken without asking; under TLS it is offered.
             http1=not two or request.secure,
@@ -108,17 +113,11 @@ class _Transport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        origin = self._connection._origin
         lines = self._request.wire_headers()
         answer = self._connection.handle_request(
             httpcore.Request(
                 method=self._request.method,
-                url=httpcore.URL(
-                    scheme=origin.scheme,
-                    host=origin.host,
-                    port=origin.port,
-                    target=self._request.target.encode("ascii"),
-                ),
+                url=self._url,
                 headers=[(k.encode("ascii"), v.encode("latin-1")) for k, v in lines],
                 content=request.read(),
             )
@@ -190,18 +189,17 @@ class _Line(httpcore.NetworkStream):
     def eof(self) -> bool:
         return self._wire.eof
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def read(self, *_size: Any, **_timeout: Any) -> bytes:
         limit = self._request.limits
-        if self.headers_done and self.pending > limit.line_bytes:
+        if self.headers_done and not self._multiplexed and self.pending > limit.line_bytes:
             raise Stop("limit_line", f"{self.pending} bytes of framing and no body")
         data = self._wire.read()
         self.received += len(data)
         self.pending += len(data)
-        if self._multiplexed:
-            if not self.headers_done and self.received > 2 * limit.header_bytes:
-                raise Stop("limit_headers", f"{self.received} bytes and no complete headers")
-        else:
+        if not self._multiplexed:
             self._check_head(data)
+        elif not self.headers_done and self.received > 2 * limit.header_bytes:
+            raise Stop("limit_headers", f"{self.received} bytes and no complete headers")
         return data
 
     def _check_head(self, data: bytes) -> None:
@@ -216,7 +214,7 @@ class _Line(httpcore.NetworkStream):
                 http1.framing(answer, self._request.method)
             self._head = http1.HeadReader(self._request.limits) if interim else None
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    def write(self, buffer: bytes, *_timeout: Any, **_also: Any) -> None:
         if self._request.version == "1.0":
             buffer = buffer.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
         try:
@@ -234,10 +232,7 @@ class _Line(httpcore.NetworkStream):
         self._sock.close()
 
     def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
+        self, ssl_context: ssl.SSLContext, *_name: Any, **_timeout: Any
     ) -> httpcore.NetworkStream:
         self._sock = wire.start_tls(self._sock, ssl_context, self._request, self._tape)
         self._wire = wire.Wire(self._sock, self._tape.clock)
@@ -266,7 +261,8 @@ def connect_by_command(request: Request, tape: Tape) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, theirs:
         try:
-            process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+            end = theirs.fileno()
+            process = subprocess.Popen(command, stdin=end, stdout=end, stderr=subprocess.PIPE)
         except (OSError, IndexError) as error:
             raise Stop("not_recorded", f"proxy command: cannot be run ({error})") from error
         theirs.close()
@@ -289,15 +285,22 @@ def _passed_socket(
     except OSError as error:
         raise Stop("not_recorded", f"proxy command: {error}") from error
     if not passed:
-        assert process.stderr is not None
-        said = process.stderr.read(4096).decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else "it ended without a socket"
+        reason = _last_words(process) or "it passed no socket"
         raise Stop(_kind_of(reason), f"proxy command: {reason}")
     sock = socket.socket(fileno=passed[0])
     tape.mark("resolved")
     tape.mark("connected")
     tape.address = wire.shown(sock.family, sock.getpeername())
     return sock
+
+
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    try:
+        _out, said = process.communicate(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        return ""
+    lines = said.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:300] if lines else ""
 
 
 def _kind_of(reason: str) -> str:

@@ -8,8 +8,9 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from .errors import ChangeError
 
@@ -118,6 +119,24 @@ def put(thing: Look, where: str, temporary: str) -> None:
         return
     write_aside(thing, temporary)
     swap(temporary, where)
+
+
+def changed_since(paths: Iterable[str], moment: Optional[float]) -> Tuple[str, ...]:
+    """Those of ``paths`` whose inode changed after ``moment`` (seconds since the epoch).
+
+    The time of change of the inode, not of the content: a file that was moved or put back
+    keeps the latter. Processes know their start to 10 ms only, so 0.1 s is not later; a
+    time in the future comes from a clock that was wrong and says nothing.
+    """
+    if moment is None:
+        return ()
+    now = time.time()
+    found = []
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            if moment + 0.1 < os.lstat(path).st_ctime <= now:
+                found.append(path)
+    return tuple(sorted(found))
 
 
 def remove(where: str) -> None:

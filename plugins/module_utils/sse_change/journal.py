@@ -59,6 +59,7 @@ class KeptUnit:
     active: str
     start: bool  # the transaction starts or restarts it
     links: Mapping[str, str] = field(default_factory=dict)  # path -> target
+    also: Tuple[str, ...] = ()  # units that are enabled with it
     listening: Tuple[str, ...] = ()
 
 
@@ -165,11 +166,22 @@ def load(where: str) -> Optional[Journal]:
         )
     data["kept"] = tuple(Kept(**one) for one in data["kept"])
     data["units"] = tuple(
-        KeptUnit(**dict(one, listening=tuple(one["listening"]))) for one in data["units"]
+        KeptUnit(**dict(one, listening=tuple(one["listening"]), also=tuple(one["also"])))
+        for one in data["units"]
     )
     data["directories"] = tuple(data["directories"])
     data["systemd_directories"] = tuple(data["systemd_directories"])
     return Journal(**data)
+
+
+def temporary(journal: Journal, number: int) -> str:
+    """The name a new file has until it takes its place.
+
+    It begins with a dot, so that no ``include sites-enabled/*`` of nginx reads it, and
+    follows from the journal, so that an undo finds it after a crash.
+    """
+    folder = os.path.dirname(journal.kept[number].where)
+    return os.path.join(folder, ".ssemedic-%s-%d" % (journal.id, number))
 
 
 def thing_before(where: str, number: int, kept: Kept) -> Look:

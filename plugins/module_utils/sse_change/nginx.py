@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from .errors import ChangeError
-from .process import children, command_line, one_line, pids, run
+from .files import changed_since
+from .process import began, children, command_line, one_line, pids, run
 
 _MASTER, _WORKER = "nginx: master process", "nginx: worker process"
 RELOAD_SECONDS = 20.0
@@ -159,16 +160,9 @@ def error_logs(master_pid: Optional[int], found: Optional[Installed]) -> Tuple[s
 
 def newer_than_workers(directory: str, master_pid: int) -> Tuple[str, ...]:
     """Files changed after the serving workers began: a reload would activate them as well."""
-    begun = min((os.stat("/proc/%d" % pid).st_mtime for pid in serving(master_pid)), default=None)
-    if begun is None:
-        return ()
-    found = []
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            path = os.path.join(folder, name)
-            if not name.startswith(".ssemedic-") and os.lstat(path).st_ctime > begun:
-                found.append(path)
-    return tuple(sorted(found))
+    ages = [began(pid) for pid in serving(master_pid)]
+    paths = [os.path.join(top, name) for top, _, names in os.walk(directory) for name in names]
+    return changed_since(paths, min((one for one in ages if one is not None), default=None))
 
 
 def _binary(master_pid: Optional[int]) -> Optional[str]:

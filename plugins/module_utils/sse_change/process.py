@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -69,6 +70,15 @@ def started(pid: int) -> Optional[int]:
     """
     fields = _stat(pid)
     return int(fields[19]) if fields else None
+
+
+def began(pid: int) -> Optional[float]:
+    """When a process started, in seconds since the epoch by today's clock, to about 10 ms."""
+    ticks = started(pid)
+    if ticks is None:
+        return None
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
 
 
 def children() -> Dict[int, List[int]]:

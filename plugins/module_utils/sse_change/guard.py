@@ -1,0 +1,127 @@
+"""The dead-man timer: the host undoes a change that nobody confirms.
+
+Armed before the first file changes. It needs neither the controller nor this module: the
+program it runs lies, complete, in the transaction's own directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from typing import Any, Dict, Mapping
+
+from .errors import ChangeError
+from .files import sync_directory
+from .process import one_line, run, started
+from .units import systemd_runs
+
+# All that undo.py imports, and undo.py itself; a test runs this bundle alone.
+BUNDLE = ("__init__", "errors", "process", "files", "journal", "units", "nginx", "guard", "undo")
+_LAUNCHER = '''\
+"""Undo the change that this directory describes: python3 undo.py [--after SECONDS]."""
+import os
+import sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(here, "undo"))
+from sse_change.undo import main  # noqa: E402
+
+sys.exit(main(here, sys.argv[1:]))
+'''
+
+
+def write_program(where: str) -> str:
+    """Put the undo program into a transaction's directory and return its path."""
+    package = os.path.join(where, "undo", "sse_change")
+    os.makedirs(package, 0o700, exist_ok=True)
+    for name in BUNDLE:
+        full = __package__ if name == "__init__" else "%s.%s" % (__package__, name)
+        # From the running code itself, which may live in a zip file that is gone afterwards.
+        _write(os.path.join(package, name + ".py"), inspect.getsource(importlib.import_module(full)))
+    sync_directory(package)
+    program = os.path.join(where, "undo.py")
+    _write(program, _LAUNCHER)
+    sync_directory(where)
+    return program
+
+
+def unit_name(identity: str) -> str:
+    return "ssemedic-undo-" + identity
+
+
+def arm(program: str, identity: str, seconds: float) -> Dict[str, Any]:
+    """Start the timer; ChangeError if neither systemd nor a process of ours can hold it."""
+    refused = ""
+    if systemd_runs():
+        done = run(
+            [
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                "--unit=" + unit_name(identity),
+                "--description=Undo ssemedic change %s unless it is confirmed" % identity,
+                "--on-active=%ds" % round(seconds),
+                "--timer-property=AccuracySec=500ms",
+                _python(),
+                "-I",
+                program,
+            ],
+            20,
+        )
+        if done.code == 0:
+            return {"kind": "systemd", "unit": unit_name(identity)}
+        refused = one_line(done.err)
+    try:
+        child = subprocess.Popen(
+            [_python(), "-I", program, "--after", "%d" % round(seconds)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+    except OSError as error:
+        raise ChangeError("timer: %s %s" % (refused, error.strerror)) from error
+    return {"kind": "process", "pid": child.pid, "started": started(child.pid)}
+
+
+def armed(guard: Mapping[str, Any]) -> bool:
+    """Whether the host will still act by itself."""
+    if guard.get("kind") == "systemd":
+        return run(["systemctl", "is-active", "--quiet", guard["unit"] + ".timer"], 10).code == 0
+    if guard.get("kind") == "process":
+        start = started(guard["pid"])
+        return start is not None and start == guard["started"] and _alive(guard["pid"])
+    return False
+
+
+def disarm(guard: Mapping[str, Any]) -> None:
+    """Stop the timer; one that has fired, or is the caller itself, is left alone."""
+    if guard.get("kind") == "systemd":
+        run(["systemctl", "stop", guard["unit"] + ".timer"], 20)
+    elif guard.get("kind") == "process" and guard["pid"] != os.getpid() and armed(guard):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(guard["pid"], signal.SIGTERM)
+
+
+def _alive(pid: int) -> bool:
+    # A watchdog that ended is a zombie until its parent goes; it will do nothing any more.
+    with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def _python() -> str:
+    return sys.executable or "/usr/bin/python3"
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)

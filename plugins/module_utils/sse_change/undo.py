@@ -1,0 +1,187 @@
+"""Put everything back as it was before a transaction. Safe to run again after any crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any, Callable, Dict, List, Sequence
+
+from . import files, guard, journal, nginx, units
+from .errors import ChangeError
+from .journal import Journal, Kept
+from .process import started
+
+Step = Callable[[str], None]
+
+# How long the timer waits for a module that is still at work before it ends that module.
+PATIENCE_SECONDS = 60.0
+
+
+def nothing(_: str) -> None:
+    """The hook that real runs pass; tests pass one that kills the process at a step."""
+
+
+def undo(where: str, by: str, reason: str, step: Step = nothing) -> Dict[str, Any]:
+    """Undo the transaction in ``where`` and return its receipt; the caller holds the lock.
+
+    ``by`` is who asks (run, timer, recovery), ``reason`` why. A path that someone else has
+    changed since is put aside in ``found/`` first, so that nothing is lost. Raises
+    ChangeError (undone False) if anything could not be put back.
+    """
+    state = journal.load(where)
+    if state is None:
+        return journal.write_receipt(where, journal.REVERTED, by, "nothing had been changed")
+    receipt = journal.read_receipt(where)
+    if state.phase == journal.REVERTED and receipt:
+        return receipt
+    failures = []  # type: List[str]
+    journal_failed = _try(failures, lambda: journal.save(where, state.at(journal.REVERTING)))
+    if journal_failed:
+        failures.clear()  # a full disk must not keep the old files from coming back
+    step("reverting")
+    aside = []  # type: List[str]
+    for number, kept in reversed(list(enumerate(state.kept))):
+        _try(failures, lambda n=number, k=kept: aside.extend(_restore(where, state, n, k)))
+        step("restored %d" % number)
+    for path in reversed(state.directories):
+        _try(failures, lambda p=path: files.remove_directory(p))
+    _try(failures, lambda: _restore_links(state))
+    step("files back")
+    if state.live:
+        _reactivate(state, failures)
+    step("processes back")
+    failures += _differences(where, state)
+    outcome = journal.UNDO_FAILED if failures else journal.REVERTED
+    sentence = "%s: %s" % (reason, "; ".join(failures) if failures else "everything is as it was")
+    receipt = journal.write_receipt(where, outcome, by, sentence, put_aside=aside)
+    step("receipt")
+    journal.save(where, state.at(outcome))
+    guard.disarm(state.guard)
+    if failures:
+        raise ChangeError(sentence, undone=False, id=state.id, put_aside=aside)
+    return receipt
+
+
+def main(where: str, arguments: Sequence[str]) -> int:
+    """What the timer runs. Exit code 0: the change is undone, or was confirmed before."""
+    if len(arguments) == 2 and arguments[0] == "--after":
+        time.sleep(float(arguments[1]))
+    top = os.path.dirname(where)
+    try:
+        try:
+            return _undo_locked(top, where, PATIENCE_SECONDS)
+        except ChangeError:
+            state = journal.load(where)
+            if state is None or not _end(state.owner):
+                raise
+            return _undo_locked(top, where, PATIENCE_SECONDS)
+    except ChangeError as error:
+        print(error.sentence, file=sys.stderr)
+        return 1
+
+
+def _undo_locked(top: str, where: str, seconds: float) -> int:
+    with journal.locked(top, seconds):
+        state = journal.load(where)
+        if state is not None and state.phase in journal.ENDED:
+            return 0
+        undo(where, "timer", "nobody confirmed the change in time")
+    return 0
+
+
+def _end(owner: Any) -> bool:
+    """Kill a module that holds the lock long after its time; False if it is another process."""
+    pid = int(owner.get("pid") or 0)
+    if not pid or started(pid) != owner.get("started"):
+        return False
+    os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _restore(where: str, state: Journal, number: int, kept: Kept) -> List[str]:
+    folder = os.path.dirname(kept.where)
+    temporary = journal.temporary(state, number)
+    files.remove(temporary)
+    before = journal.thing_before(where, number, kept)
+    if before.kind == files.ABSENT and not os.path.isdir(folder):
+        return []
+    now = files.look(kept.where)
+    aside = []
+    if not now.same_thing(before) and not _ours(now, kept):
+        aside.append(_put_aside(where, number, now))
+    files.put(before, kept.where, temporary)
+    return aside
+
+
+def _ours(now: files.Look, kept: Kept) -> bool:
+    return now.kind == kept.after_kind and (now.sha256 or now.target) == kept.after
+
+
+def _put_aside(where: str, number: int, now: files.Look) -> str:
+    os.makedirs(os.path.join(where, "found"), 0o700, exist_ok=True)
+    path = os.path.join(where, "found", str(number))
+    files.write_aside(now, path)
+    return path
+
+
+def _restore_links(state: Journal) -> None:
+    for unit in state.units:
+        now = units.enabling_links(unit.name, unit.also, state.systemd_root)
+        units.restore_links(unit.links, now)
+    for path in units.directories(state.systemd_root):
+        if path not in state.systemd_directories:
+            files.remove_directory(path)
+
+
+def _reactivate(state: Journal, failures: List[str]) -> None:
+    if units.systemd_runs():
+        if state.daemon_reload or state.units:
+            _try(failures, lambda: units.command("daemon-reload"))
+        for unit in state.units:
+            if unit.start:
+                _try(failures, lambda u=unit: _restart(u))
+    running = nginx.master(state.nginx_unit) if state.nginx_reload else None
+    if running is not None:
+        logs = nginx.error_logs(running, nginx.installed(running))
+        if state.nginx_was_valid:
+            _try(failures, lambda: nginx.reload(running, logs))
+        else:
+            # It had not been able to load these files before us either.
+            os.kill(running, signal.SIGHUP)
+
+
+def _restart(unit: journal.KeptUnit) -> None:
+    if unit.active not in units.RUNNING:
+        units.command("stop", unit.name)
+        return
+    units.command("reset-failed", unit.name)
+    units.start(unit.name, "restart")
+    if unit.active == "active":
+        units.wait_ready(unit.name, unit.listening)
+
+
+def _differences(where: str, state: Journal) -> List[str]:
+    """Read everything back: what counts is what is there, not what was called."""
+    found = []
+    for number, kept in enumerate(state.kept):
+        try:
+            if not files.look(kept.where).same_thing(journal.thing_before(where, number, kept)):
+                found.append("%s: is not as it was" % kept.path)
+        except (ChangeError, OSError) as error:
+            found.append("%s: %s" % (kept.path, error))
+    return found
+
+
+def _try(failures: List[str], action: Callable[[], Any]) -> bool:
+    """Go on after a failure, remember it: the other files must come back all the same."""
+    try:
+        action()
+    except ChangeError as error:
+        failures.append(error.sentence)
+    except OSError as error:
+        failures.append("%s: %s" % (error.filename or "host", error.strerror))
+    else:
+        return False
+    return True

@@ -1,0 +1,183 @@
+"""The report as plain data, the shape that docs/report.schema.json publishes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssemedic.diagnosis import Cause, Verdict
+from ssemedic.evidence import encode
+from ssemedic.finding import NginxRemedy, UnitRemedy
+from ssemedic.judge import Judgement
+from ssemedic.plan import Plan
+from ssemedic.stream.record import Stream
+from ssemedic.symptoms import Symptom
+
+SCHEMA = 1
+
+Report = dict[str, Any]
+
+
+def report_of(judgement: Judgement) -> Report:
+    """The report of a diagnosis; changes and proof are None until something was changed."""
+    case, diagnosis = judgement.case, judgement.diagnosis
+    evidence = case.evidence
+    return {
+        "schema": SCHEMA,
+        "host": evidence.host,
+        "collected_at": evidence.collected_at,
+        "seconds": evidence.seconds,
+        "endpoint": encode(case.endpoint),
+        "token": encode(case.token) if case.token else None,
+        "hops": [
+            {
+                **encode(hop),
+                "stream": _stream(case.topology.stream(hop.name)),
+                "symptoms": [s.kind for s in judgement.everywhere if s.hop == hop.name],
+            }
+            for hop in case.topology.hops
+        ],
+        "symptoms": [_symptom(symptom) for symptom in case.symptoms],
+        "causes": [_cause(cause) for cause in diagnosis.causes],
+        "cleared": list(diagnosis.cleared),
+        "skipped": dict(diagnosis.skipped),
+        "unexplained": [_symptom(symptom) for symptom in diagnosis.unexplained],
+        "missing": dict(evidence.missing),
+        "notes": list(diagnosis.notes),
+        "plan": _plan(judgement.plan),
+        "changes": None,
+        "proof": None,
+        "verdict": {"before": diagnosis.verdict, "after": None},
+    }
+
+
+def proof_of(before: Report, after: Report) -> dict[str, Any]:
+    """Compare the report before a change with the one after it, symptom by symptom.
+
+    Proven means: every symptom that was there is gone, none came, and the stream
+    was seen healthy at every hop where it was recorded before. A missing sample
+    is not a success.
+    """
+    old = {s["id"] for s in before["symptoms"]}
+    new = {s["id"] for s in after["symptoms"]}
+    hops = [
+        {"hop": hop["name"], "before": hop["stream"], "after": seen["stream"] if seen else None}
+        for hop in before["hops"]
+        for seen in [next((h for h in after["hops"] if h["name"] == hop["name"]), None)]
+    ]
+    unseen = [
+        hop["hop"] for hop in hops if hop["after"] is None or not hop["after"]["is_event_stream"]
+    ]
+    good = after["verdict"]["before"] in (Verdict.HEALTHY, Verdict.DEGRADED)
+    return {
+        "proven": good and not (old & new) and not (new - old) and not unseen,
+        "gone": sorted(old - new),
+        "stayed": sorted(old & new),
+        "came": sorted(new - old),
+        "not_streaming": unseen,
+        "hops": hops,
+        "seconds": max((h["after"]["window"] for h in hops if h["after"]), default=0.0),
+        "message": None,
+    }
+
+
+def exit_code(report: Report) -> int:
+    """What the command line returns for a report; see the table in README."""
+    changes, proof = report["changes"], report["proof"]
+    verdict = report["verdict"]["after"] or report["verdict"]["before"]
+    if changes and changes.get("outcome") == "undo_failed":
+        return 5
+    if changes and changes.get("outcome") in ("undone", "failed"):
+        return 4
+    if proof and not proof["proven"]:
+        return 4
+    if verdict == Verdict.HEALTHY:
+        return 0
+    return 1 if report["causes"] else 3
+
+
+def _stream(stream: Stream | None) -> dict[str, Any] | None:
+    if stream is None:
+        return None
+    return {
+        "status": stream.status,
+        "content_type": stream.content_type,
+        "is_event_stream": stream.is_event_stream,
+        "headers_at": stream.phases.headers,
+        "headers": [list(pair) for pair in stream.headers],
+        "reads": [[round(read.at, 3), read.size] for read in stream.reads[:500]],
+        "bytes": stream.size,
+        "end": encode(stream.end),
+        "window": stream.window,
+        "started": stream.started,
+    }
+
+
+def _symptom(symptom: Symptom) -> dict[str, Any]:
+    return {"id": symptom.id, **encode(symptom)}
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    finding = cause.finding
+    return {
+        "rule": cause.rule.id,
+        "title": cause.rule.title,
+        "status": cause.status,
+        "severity": cause.rule.severity,
+        "layer": cause.rule.layer,
+        "hop": finding.hop,
+        "where": finding.where,
+        "observed": finding.observed,
+        "expected": finding.expected,
+        "evidence": list(finding.evidence),
+        "explains": list(cause.explains),
+        "remedy": _remedy(finding.remedy),
+        "advice": [encode(advice) for advice in finding.advice],
+    }
+
+
+def _remedy(remedy: NginxRemedy | UnitRemedy | None) -> dict[str, Any] | None:
+    if remedy is None:
+        return None
+    role = "sse_nginx" if isinstance(remedy, NginxRemedy) else "sse_unit"
+    return {"role": role, **encode(remedy)}
+
+
+def _plan(plan: Plan | None) -> dict[str, Any] | None:
+    if plan is None:
+        return None
+    return {
+        "empty": plan.is_empty,
+        "disruption": plan.disruption,
+        "nginx": _nginx(plan),
+        "units": [encode(unit) for unit in plan.units],
+        "advice": [{"rule": c.rule, **encode(c.advice)} for c in plan.advice],
+        "diff": [],
+    }
+
+
+def _nginx(plan: Plan) -> Mapping[str, Any] | None:
+    if plan.nginx is None:
+        return None
+    edit, causes = plan.nginx.edit, plan.nginx.causes
+    return {
+        "ours": edit.ours,
+        "location": edit.location,
+        "directives": [
+            {"name": line.name, "args": list(line.args), "cause": causes.get(line.name, "")}
+            for line in edit.directives
+        ],
+        "edits": _edits(edit.files),
+    }
+
+
+def _edits(files: Sequence[Any]) -> list[dict[str, str]]:
+    return [
+        {
+            "path": file.path,
+            "expected_sha256": file.before_sha256,
+            "content_b64": base64.b64encode(file.content).decode("ascii"),
+        }
+        for file in files
+    ]
