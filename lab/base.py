@@ -18,8 +18,17 @@ from pathlib import Path
 from lab import cgroup
 from lab.commands import must
 from lab.errors import LabError, SetupError
-from lab.layout import BRIDGE, IMAGES, MAX_HOSTS, NETWORK, PROJECT, SECRETS, SIGNING_KEY, SSH_KEY
-from lab.layout import Lab
+from lab.layout import (
+    BRIDGE,
+    IMAGES,
+    MAX_HOSTS,
+    NETWORK,
+    PROJECT,
+    SECRETS,
+    SIGNING_KEY,
+    SSH_KEY,
+    Lab,
+)
 from lab.requirements import os_release
 
 BUILD_GROUP = "ssemedic-lab-build"
@@ -217,7 +226,9 @@ def ensure_base() -> Path:
         )
         _download_wheels(root)
         (draft / "hosts").write_text(_hosts_table(), encoding="ascii")
-        build_step("preparing users, keys and units", ["sh", str(CUSTOMIZE), str(root), str(SECRETS)])
+        build_step(
+            "preparing users, keys and units", ["sh", str(CUSTOMIZE), str(root), str(SECRETS)]
+        )
         (root / "etc/hosts").write_text(_hosts_table(), encoding="ascii")
         os.sync()
         draft.replace(image)

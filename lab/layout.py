@@ -109,6 +109,11 @@ class Lab:
         return self.run_dir / "hosts.txt"
 
     @property
+    def names_file(self) -> Path:
+        """The hosts file of commands that run inside the lab's network."""
+        return self.run_dir / "etc_hosts"
+
+    @property
     def known_hosts_file(self) -> Path:
         return self.run_dir / "known_hosts"
 

@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING
 
 from lab import dial
 from lab.commands import must, run
+from lab.errors import LabError
 from lab.layout import BRIDGE, NETWORK, PREFIX, Host, Lab
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
 NAMESPACES = Path("/run/netns")
 
 
 def namespace_exists(name: str) -> bool:
     return (NAMESPACES / name).exists()
+
+
+def namespaces(prefix: str) -> list[Path]:
+    """Namespaces whose name starts with the prefix."""
+    return sorted(NAMESPACES.glob(f"{prefix}*"))
 
 
 def _usable(name: str) -> bool:
@@ -39,7 +46,10 @@ def create_lab_network(lab: Lab) -> None:
 
     The namespace has no link to the machine's own network and no default route.
     """
-    if _usable(lab.netns) and run(["ip", "-netns", lab.netns, "link", "show", BRIDGE]).returncode == 0:
+    if (
+        _usable(lab.netns)
+        and run(["ip", "-netns", lab.netns, "link", "show", BRIDGE]).returncode == 0
+    ):
         return
     _remove_namespace(lab.netns)
     must(["ip", "netns", "add", lab.netns])
@@ -107,3 +117,16 @@ def connect(host: Host, port: int) -> socket.socket:
     if isinstance(outcome[0], dial.DialError):
         raise outcome[0]
     return outcome[0]
+
+
+def command_inside(lab: Lab, command: Sequence[str]) -> list[str]:
+    """The command that runs `command` in the lab's network, where host names resolve."""
+    if not namespace_exists(lab.netns):
+        raise LabError("the lab is down; `python -m lab up 1` starts it")
+    # /etc/hosts changes for this command alone: its mount namespace dies with it.
+    script = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
+    return [
+        *["nsenter", f"--net={NAMESPACES / lab.netns}", "--"],
+        *["unshare", "--mount", "--propagation", "private", "--"],
+        *["sh", "-euc", script, "sh", str(lab.names_file), *command],
+    ]

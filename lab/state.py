@@ -58,15 +58,20 @@ def recorded_hosts(lab: Lab) -> list[Host]:
 
 
 def write_hosts_file(lab: Lab) -> None:
-    """List every possible host, one `ADDRESS NAME` per line; who listens is another matter."""
+    """List the hosts that have a place in the lab, one `ADDRESS NAME` per line."""
     hosts = [lab.host(file.name) for file in (lab.run_dir / "hosts").glob("web*")]
     lines = [f"{host.address} {host.name}\n" for host in sorted(hosts, key=lambda h: h.number)]
     write_atomically(lab.hosts_file, "".join(lines))
+    local = "127.0.0.1 localhost\n::1 localhost\n"
+    write_atomically(lab.names_file, local + "".join(lines))
 
 
 @contextlib.contextmanager
 def exclusive(lock_file: Path, waiting: str) -> Iterator[None]:
-    """Hold the lock; the kernel frees it however this process ends."""
+    """Hold the lock; the kernel frees it however this process ends.
+
+    Prints `waiting` where another process holds it, and waits.
+    """
     STORE.mkdir(parents=True, exist_ok=True)
     with lock_file.open("w") as file:
         try:

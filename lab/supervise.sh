@@ -9,9 +9,9 @@ name=$1 uuid=$2 netns=$3 root=$4 options=$5
 shift 5
 
 mount -t overlay "lab-$name" -o "$options" "$root"
-# systemd-nspawn keeps locks here; they must not outlive the host.
-mkdir -p /run/systemd/nspawn
-mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
+# systemd-nspawn keeps locks below it; they must not outlive the host.
+mkdir -p /run/systemd
+mount -t tmpfs -o mode=0755 tmpfs /run/systemd
 
 # Inside the guest, before systemd starts: nspawn mounts cgroup v1 controllers read-only, and then
 # MemoryMax, TasksMax and CPUQuota would be ignored without a word.

@@ -25,6 +25,7 @@ _TOKEN = re.compile(
 )
 _SPACE, _COMMENT, _MARK, _QUOTED, _WORD = range(1, 6)
 _KINDS = {_SPACE: "space", _COMMENT: "comment", _MARK: "mark", _QUOTED: "quoted", _WORD: "word"}
+_TRIVIA = (_SPACE, _COMMENT)
 _AFTER_QUOTED = " \t\r\n;{)"
 _ESCAPE = re.compile(r"""\\(["'\\trn])""")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
@@ -118,7 +119,7 @@ def parse(path: str, content: bytes) -> Source:
         if found is None:
             raise ConfigError(f"{path}:{_line(text, pos)}: quoted string is never closed")
         kind, raw, here, pos = found.lastindex, found.group(), pos, found.end()
-        if kind == _SPACE or kind == _COMMENT:
+        if kind in _TRIVIA:
             continue
         if kind == _MARK:
             top = stack[-1]

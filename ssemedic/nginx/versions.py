@@ -81,7 +81,7 @@ _SECONDS = {
 
 
 def number(version: str) -> tuple[int, ...]:
-    """"1.22.1", "nginx/1.22.1 (Debian)" -> (1, 22, 1); () where there is no number."""
+    """ "1.22.1", "nginx/1.22.1 (Debian)" -> (1, 22, 1); () where there is no number."""
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 

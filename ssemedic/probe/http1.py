@@ -101,8 +101,13 @@ def parse_head(head: bytes) -> Answer:
 
 
 def is_interim(answer: Answer) -> bool:
-    """True for 1xx heads that another head follows (RFC 9110, 15.2); 101 is final."""
-    return answer.status < 200 and answer.status != 101
+    """True for a 1xx head, which another head follows (RFC 9110, 15.2).
+
+    Raises `Stop` with protocol_error for 101, which nobody asked for.
+    """
+    if answer.status == 101:
+        raise Stop("protocol_error", "the server switches protocols unasked")
+    return answer.status < 200
 
 
 def framing(answer: Answer, method: str) -> tuple[str, int]:
@@ -110,7 +115,7 @@ def framing(answer: Answer, method: str) -> tuple[str, int]:
 
     Raises `Stop` with protocol_error for framing that cannot be trusted.
     """
-    if method == "HEAD" or answer.status in (101, 204, 304):
+    if method == "HEAD" or answer.status in (204, 304):
         return "none", 0
     codings = answer.values(b"transfer-encoding")
     if codings:

@@ -66,8 +66,8 @@ def _receive(request: Request, line: wire.Wire, tape: Tape) -> None:
         if complete is not None and http1.is_interim(complete[0]):
             reader, rest, complete = http1.HeadReader(request.limits), complete[1], None
     answer, rest = complete
-    tape.answer(answer.version, answer.status, answer.reason, answer.headers, line.read_at)
     body = http1.BodyReader(*http1.framing(answer, request.method), request.limits)
+    tape.answer(answer.version, answer.status, answer.reason, answer.headers, line.read_at)
     if rest:
         tape.take(body.feed(rest), line.read_at)
     while not body.done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 
 class ChangeError(Exception):
@@ -12,7 +12,7 @@ class ChangeError(Exception):
     ``facts`` are returned beside the sentence.
     """
 
-    def __init__(self, sentence: str, undone: Optional[bool] = True, **facts: Any) -> None:
+    def __init__(self, sentence: str, undone: bool | None = True, **facts: Any) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.undone = undone

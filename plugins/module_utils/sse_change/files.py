@@ -9,8 +9,8 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Tuple
 
 from .errors import ChangeError
 
@@ -28,7 +28,7 @@ class Look:
     uid: int = 0
     gid: int = 0
     mtime_ns: int = 0
-    xattrs: Dict[str, str] = field(default_factory=dict)  # values in base64
+    xattrs: dict[str, str] = field(default_factory=dict)  # values in base64
 
     @property
     def sha256(self) -> str:
@@ -69,7 +69,7 @@ def look(where: str) -> Look:
             mtime_ns=info.st_mtime_ns,
         )
     if not stat.S_ISREG(info.st_mode):
-        raise ChangeError("%s: neither a file nor a link, must be one to be changed" % where)
+        raise ChangeError(f"{where}: neither a file nor a link, must be one to be changed")
     with open(where, "rb") as file:
         content = file.read()
     return Look(
@@ -121,7 +121,7 @@ def put(thing: Look, where: str, temporary: str) -> None:
     swap(temporary, where)
 
 
-def changed_since(paths: Iterable[str], moment: Optional[float]) -> Tuple[str, ...]:
+def changed_since(paths: Iterable[str], moment: float | None) -> tuple[str, ...]:
     """Those of ``paths`` whose inode changed after ``moment`` (seconds since the epoch).
 
     The time of change of the inode, not of the content: a file that was moved or put back
@@ -145,9 +145,9 @@ def remove(where: str) -> None:
         os.unlink(where)
 
 
-def missing_parents(where: str) -> Tuple[str, ...]:
+def missing_parents(where: str) -> tuple[str, ...]:
     """The directories that must be made before ``where`` can be, the outermost first."""
-    missing = []  # type: List[str]
+    missing: list[str] = []
     parent = os.path.dirname(where)
     while not os.path.isdir(parent):
         missing.append(parent)
@@ -187,7 +187,7 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def _xattrs(where: str) -> Dict[str, str]:
+def _xattrs(where: str) -> dict[str, str]:
     try:
         names = os.listxattr(where, follow_symlinks=False)
     except OSError as error:
@@ -200,7 +200,7 @@ def _xattrs(where: str) -> Dict[str, str]:
     }
 
 
-def _set_xattrs(descriptor: int, wanted: Dict[str, str]) -> None:
+def _set_xattrs(descriptor: int, wanted: dict[str, str]) -> None:
     # A new file may be born with attributes (SELinux, default ACL): drop what was not there.
     try:
         present = os.listxattr(descriptor)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 import os
 import signal
 import subprocess
 import sys
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from .errors import ChangeError
 from .files import sync_directory
@@ -40,9 +40,10 @@ def write_program(where: str) -> str:
     package = os.path.join(where, "undo", "sse_change")
     os.makedirs(package, 0o700, exist_ok=True)
     for name in BUNDLE:
-        full = __package__ if name == "__init__" else "%s.%s" % (__package__, name)
+        full = __package__ if name == "__init__" else f"{__package__}.{name}"
         # From the running code itself, which may live in a zip file that is gone afterwards.
-        _write(os.path.join(package, name + ".py"), inspect.getsource(importlib.import_module(full)))
+        spec: Any = importlib.import_module(full).__spec__
+        _write(os.path.join(package, name + ".py"), spec.loader.get_source(full))
     sync_directory(package)
     program = os.path.join(where, "undo.py")
     _write(program, _LAUNCHER)
@@ -54,7 +55,7 @@ def unit_name(identity: str) -> str:
     return "ssemedic-undo-" + identity
 
 
-def arm(program: str, identity: str, seconds: float) -> Dict[str, Any]:
+def arm(program: str, identity: str, seconds: float) -> dict[str, Any]:
     """Start the timer; ChangeError if neither systemd nor a process of ours can hold it."""
     refused = ""
     if systemd_runs():
@@ -64,8 +65,8 @@ def arm(program: str, identity: str, seconds: float) -> Dict[str, Any]:
                 "--quiet",
                 "--collect",
                 "--unit=" + unit_name(identity),
-                "--description=Undo ssemedic change %s unless it is confirmed" % identity,
-                "--on-active=%ds" % round(seconds),
+                f"--description=Undo ssemedic change {identity} unless it is confirmed",
+                f"--on-active={round(seconds)}s",
                 "--timer-property=AccuracySec=500ms",
                 _python(),
                 "-I",
@@ -78,7 +79,7 @@ def arm(program: str, identity: str, seconds: float) -> Dict[str, Any]:
         refused = one_line(done.err)
     try:
         child = subprocess.Popen(
-            [_python(), "-I", program, "--after", "%d" % round(seconds)],
+            [_python(), "-I", program, "--after", str(round(seconds))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -86,7 +87,7 @@ def arm(program: str, identity: str, seconds: float) -> Dict[str, Any]:
             cwd="/",
         )
     except OSError as error:
-        raise ChangeError("timer: %s %s" % (refused, error.strerror)) from error
+        raise ChangeError(f"timer: {refused} {error.strerror}") from error
     return {"kind": "process", "pid": child.pid, "started": started(child.pid)}
 
 
@@ -111,7 +112,7 @@ def disarm(guard: Mapping[str, Any]) -> None:
 
 def _alive(pid: int) -> bool:
     # A watchdog that ended is a zombie until its parent goes; it will do nothing any more.
-    with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         return file.read().rpartition(")")[2].split()[0] != "Z"
 
 

@@ -15,8 +15,9 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any
 
 from .errors import ChangeError
 from .files import ABSENT, FILE, Look, make_directory, sync_directory
@@ -59,8 +60,8 @@ class KeptUnit:
     active: str
     start: bool  # the transaction starts or restarts it
     links: Mapping[str, str] = field(default_factory=dict)  # path -> target
-    also: Tuple[str, ...] = ()  # units that are enabled with it
-    listening: Tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # units that are enabled with it
+    listening: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class Journal:
     phase: str
     created: float
     window: float
-    kept: Tuple[Kept, ...] = ()
-    directories: Tuple[str, ...] = ()  # made by us, the outermost first
-    units: Tuple[KeptUnit, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    directories: tuple[str, ...] = ()  # made by us, the outermost first
+    units: tuple[KeptUnit, ...] = ()
     systemd_root: str = "/etc/systemd/system"
-    systemd_directories: Tuple[str, ...] = ()  # there before us
+    systemd_directories: tuple[str, ...] = ()  # there before us
     daemon_reload: bool = False
     nginx_reload: bool = False
     nginx_unit: str = ""
@@ -96,7 +97,7 @@ def new_id() -> str:
 
 def check_id(identity: str) -> str:
     if not _ID.match(identity):
-        raise ChangeError("id: observed %r, must be letters, digits, '-' and '_'" % identity)
+        raise ChangeError(f"id: observed {identity!r}, must be letters, digits, '-' and '_'")
     return identity
 
 
@@ -121,8 +122,7 @@ def locked(state: str, seconds: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= end:
                     raise ChangeError(
-                        "lock %s/lock: held by another run for %.0f s, must be free"
-                        % (state, seconds)
+                        f"lock {state}/lock: held by another run for {seconds:.0f} s, must be free"
                     ) from None
                 time.sleep(0.1)
         yield
@@ -134,13 +134,13 @@ def directory(state: str, identity: str) -> str:
     return os.path.join(state, check_id(identity))
 
 
-def create(state: str, journal: Journal, before: Dict[int, Look]) -> str:
+def create(state: str, journal: Journal, before: dict[int, Look]) -> str:
     """Write a new transaction: the old bytes first, the journal that names them last."""
     where = directory(state, journal.id)
     try:
         os.mkdir(where, 0o700)
     except FileExistsError:
-        raise ChangeError("id %s: already used, must be new" % journal.id) from None
+        raise ChangeError(f"id {journal.id}: already used, must be new") from None
     os.mkdir(os.path.join(where, "before"), 0o700)
     for number, thing in before.items():
         if thing.kind == FILE:
@@ -155,14 +155,14 @@ def save(where: str, journal: Journal) -> None:
     _write_json(where, "journal.json", dataclasses.asdict(journal))
 
 
-def load(where: str) -> Optional[Journal]:
+def load(where: str) -> Journal | None:
     """The journal; None if the transaction died before it had one and so changed nothing."""
     data = _read_json(where, "journal.json")
     if data is None:
         return None
     if data.get("schema") != SCHEMA:
         raise ChangeError(
-            "%s/journal.json: schema %r, must be %d" % (where, data.get("schema"), SCHEMA), None
+            f"{where}/journal.json: schema {data.get('schema')!r}, must be {SCHEMA}", None
         )
     data["kept"] = tuple(Kept(**one) for one in data["kept"])
     data["units"] = tuple(
@@ -181,7 +181,7 @@ def temporary(journal: Journal, number: int) -> str:
     follows from the journal, so that an undo finds it after a crash.
     """
     folder = os.path.dirname(journal.kept[number].where)
-    return os.path.join(folder, ".ssemedic-%s-%d" % (journal.id, number))
+    return os.path.join(folder, f".ssemedic-{journal.id}-{number}")
 
 
 def thing_before(where: str, number: int, kept: Kept) -> Look:
@@ -202,14 +202,14 @@ def thing_before(where: str, number: int, kept: Kept) -> Look:
     )
     if thing.sha256 != kept.sha256:
         raise ChangeError(
-            "%s/before/%d: sha256 %.12s, must be %.12s" % (where, number, thing.sha256, kept.sha256)
+            f"{where}/before/{number}: sha256 {thing.sha256:.12}, must be {kept.sha256:.12}"
         )
     return thing
 
 
-def write_receipt(where: str, outcome: str, by: str, sentence: str, **facts: Any) -> Dict[str, Any]:
-    """Say how it ended. ``by``: run (the controller), timer (the host alone) or recovery."""
-    receipt = dict(
+def receipt(where: str, outcome: str, by: str, sentence: str, **facts: Any) -> dict[str, Any]:
+    """How it ended. ``by``: run (the controller), timer (the host alone) or recovery."""
+    return dict(
         facts,
         id=os.path.basename(where),
         outcome=outcome,
@@ -217,15 +217,31 @@ def write_receipt(where: str, outcome: str, by: str, sentence: str, **facts: Any
         at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         sentence=sentence,
     )
+
+
+def write_receipt(where: str, receipt: Mapping[str, Any]) -> None:
     _write_json(where, "receipt.json", receipt)
-    return receipt
 
 
-def read_receipt(where: str) -> Optional[Dict[str, Any]]:
+def read_receipt(where: str) -> dict[str, Any] | None:
     return _read_json(where, "receipt.json")
 
 
-def transactions(state: str) -> List[str]:
+def untold(state: str) -> list[dict[str, Any]]:
+    """Receipts of what the host undid without a run, and no run has reported yet."""
+    found = []
+    for where in transactions(state):
+        receipt = read_receipt(where)
+        if receipt and receipt["by"] == "timer" and not os.path.exists(os.path.join(where, "told")):
+            found.append(receipt)
+    return found
+
+
+def mark_told(where: str) -> None:
+    _write(os.path.join(where, "told"), b"")
+
+
+def transactions(state: str) -> list[str]:
     """Directories of all transactions, the oldest first."""
     try:
         names = os.listdir(state)
@@ -248,20 +264,20 @@ def forget(where: str) -> None:
     sync_directory(os.path.dirname(where))
 
 
-def _age(where: str) -> Tuple[float, str]:
+def _age(where: str) -> tuple[float, str]:
     data = _read_json(where, "journal.json")
     created = data.get("created", 0.0) if data else os.stat(where).st_mtime
     return float(created), where
 
 
-def _read_json(where: str, name: str) -> Optional[Dict[str, Any]]:
+def _read_json(where: str, name: str) -> dict[str, Any] | None:
     try:
         with open(os.path.join(where, name), encoding="utf-8") as file:
             data = json.load(file)
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ChangeError("%s/%s: %s, must be JSON" % (where, name, error), None) from error
+        raise ChangeError(f"{where}/{name}: {error}, must be JSON", None) from error
     return dict(data)
 
 

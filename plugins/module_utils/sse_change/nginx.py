@@ -7,8 +7,8 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from .errors import ChangeError
 from .files import changed_since
@@ -34,7 +34,7 @@ class Installed:
 
     binary: str
     main: str  # the configuration file
-    options: Tuple[str, ...]  # to be given before -t
+    options: tuple[str, ...]  # to be given before -t
     pid_file: str
     error_log: str
 
@@ -48,7 +48,7 @@ class Mark:
     size: int
 
 
-def installed(master: Optional[int]) -> Optional[Installed]:
+def installed(master: int | None) -> Installed | None:
     """Which nginx this host has; the running master's own -c and -p win."""
     binary = _binary(master)
     if binary is None:
@@ -56,15 +56,15 @@ def installed(master: Optional[int]) -> Optional[Installed]:
     built = run([binary, "-V"], 10).err
 
     def option(name: str, otherwise: str) -> str:
-        found = re.search(r"--%s=(\S+)" % name, built)
+        found = re.search(rf"--{name}=(\S+)", built)
         return found.group(1) if found else otherwise
 
     prefix = option("prefix", "/usr/local/nginx")
-    options = []  # type: List[str]
+    options: list[str] = []
     main = os.path.join(prefix, option("conf-path", "conf/nginx.conf"))
     running = command_line(master) if master else ""
     for letter in ("p", "c"):
-        given = re.search(r"\s-%s\s*(\S+)" % letter, running)
+        given = re.search(rf"\s-{letter}\s*(\S+)", running)
         if given and letter == "p":
             prefix = given.group(1)
             options += ["-p", prefix]
@@ -79,7 +79,7 @@ def installed(master: Optional[int]) -> Optional[Installed]:
     )
 
 
-def master(unit: str) -> Optional[int]:
+def master(unit: str) -> int | None:
     """The master's pid; None where nginx does not run."""
     if unit and os.path.isdir("/run/systemd/system"):
         shown = run(["systemctl", "show", "--property=MainPID", "--value", "--", unit], 10).out
@@ -92,7 +92,7 @@ def master(unit: str) -> Optional[int]:
     return min(found) if found else None
 
 
-def workers(master_pid: Optional[int]) -> Dict[int, bool]:
+def workers(master_pid: int | None) -> dict[int, bool]:
     """The master's workers; True for one that is shutting down and serves old streams only."""
     if master_pid is None:
         return {}
@@ -104,12 +104,12 @@ def workers(master_pid: Optional[int]) -> Dict[int, bool]:
     return found
 
 
-def serving(master_pid: Optional[int]) -> Tuple[int, ...]:
+def serving(master_pid: int | None) -> tuple[int, ...]:
     """The workers that accept new connections."""
     return tuple(sorted(pid for pid, leaving in workers(master_pid).items() if not leaving))
 
 
-def reload(master_pid: int, logs: Sequence[str], seconds: float = RELOAD_SECONDS) -> List[int]:
+def reload(master_pid: int, logs: Sequence[str], seconds: float = RELOAD_SECONDS) -> list[int]:
     """Reload, and return the new workers once no old one accepts connections any more.
 
     The signal is what ``nginx -s reload`` and ExecReload send in the end; sent directly it
@@ -122,7 +122,7 @@ def reload(master_pid: int, logs: Sequence[str], seconds: float = RELOAD_SECONDS
     try:
         os.kill(master_pid, signal.SIGHUP)
     except ProcessLookupError:
-        raise ChangeError("nginx: its master %d is gone, must be running" % master_pid) from None
+        raise ChangeError(f"nginx: its master {master_pid} is gone, must be running") from None
     end = time.monotonic() + seconds
     while True:
         now = workers(master_pid)
@@ -130,24 +130,24 @@ def reload(master_pid: int, logs: Sequence[str], seconds: float = RELOAD_SECONDS
         stale = sorted(pid for pid, leaving in now.items() if pid in before and not leaving)
         alarms = _since(marks, known)
         if alarms:
-            raise ChangeError("nginx: after the reload its error log says: %s" % alarms[0])
+            raise ChangeError(f"nginx: after the reload its error log says: {alarms[0]}")
         if new and not stale:
             return new
         if time.monotonic() >= end:
             raise ChangeError(
-                "nginx: workers %s still accept connections %.0f s after the reload, "
-                "must be replaced by new ones" % (stale or "none new", seconds)
+                "nginx: workers {} still accept connections {:.0f} s after the reload, "
+                "must be replaced by new ones".format(stale or "none new", seconds)
             )
         time.sleep(0.05)
 
 
-def error_logs(master_pid: Optional[int], found: Optional[Installed]) -> Tuple[str, ...]:
+def error_logs(master_pid: int | None, found: Installed | None) -> tuple[str, ...]:
     """Log files the master holds open, and the built-in one."""
     logs = set()
     if found and os.path.isfile(found.error_log):
         logs.add(os.path.realpath(found.error_log))
     if master_pid:
-        folder = "/proc/%d/fd" % master_pid
+        folder = f"/proc/{master_pid}/fd"
         for name in os.listdir(folder):
             try:
                 path = os.readlink(os.path.join(folder, name))
@@ -158,16 +158,16 @@ def error_logs(master_pid: Optional[int], found: Optional[Installed]) -> Tuple[s
     return tuple(sorted(logs))
 
 
-def newer_than_workers(directory: str, master_pid: int) -> Tuple[str, ...]:
+def newer_than_workers(directory: str, master_pid: int) -> tuple[str, ...]:
     """Files changed after the serving workers began: a reload would activate them as well."""
     ages = [began(pid) for pid in serving(master_pid)]
     paths = [os.path.join(top, name) for top, _, names in os.walk(directory) for name in names]
     return changed_since(paths, min((one for one in ages if one is not None), default=None))
 
 
-def _binary(master_pid: Optional[int]) -> Optional[str]:
+def _binary(master_pid: int | None) -> str | None:
     if master_pid:
-        path = os.readlink("/proc/%d/exe" % master_pid)
+        path = os.readlink(f"/proc/{master_pid}/exe")
         if os.access(path, os.X_OK):  # after an upgrade the running one is "(deleted)"
             return path
     path_of_all = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/usr/local/nginx/sbin"
@@ -178,14 +178,14 @@ def _same_namespaces(pid: int) -> bool:
     """Whether a process sees our files and processes: a container's nginx is not this host's."""
     try:
         return all(
-            os.readlink("/proc/%d/ns/%s" % (pid, kind)) == os.readlink("/proc/self/ns/" + kind)
+            os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink("/proc/self/ns/" + kind)
             for kind in ("mnt", "pid")
         )
     except (FileNotFoundError, PermissionError):
         return False
 
 
-def _mark(path: str) -> Optional[Mark]:
+def _mark(path: str) -> Mark | None:
     try:
         info = os.stat(path)
     except FileNotFoundError:
@@ -193,15 +193,17 @@ def _mark(path: str) -> Optional[Mark]:
     return Mark(info.st_dev, info.st_ino, info.st_size)
 
 
-def _since(marks: Dict[str, Optional[Mark]], known: set) -> List[str]:
-    found = []  # type: List[str]
+def _since(marks: dict[str, Mark | None], known: set[str]) -> list[str]:
+    found: list[str] = []
     for path, mark in marks.items():
         now = _mark(path)
         if now is None:
             continue
         same_file = mark is not None and (now.device, now.inode) == (mark.device, mark.inode)
         start = mark.size if mark and same_file and now.size >= mark.size else 0
-        found += [one_line(line) for line in _alarms(_read(path, start, _READ)) if line not in known]
+        found += [
+            one_line(line) for line in _alarms(_read(path, start, _READ)) if line not in known
+        ]
     return found
 
 
@@ -216,9 +218,11 @@ def _read(path: str, start: int, limit: int) -> bytes:
         return file.read(limit)
 
 
-def _alarms(text: bytes) -> List[str]:
+def _alarms(text: bytes) -> list[str]:
     return [
-        "[%s] %s" % (found.group(1).decode(), found.group(2).decode("utf-8", "backslashreplace"))
+        "[{}] {}".format(
+            found.group(1).decode(), found.group(2).decode("utf-8", "backslashreplace")
+        )
         for found in _ALARM.finditer(text)
         if not _HARMLESS.match(found.group(2))
     ]

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -28,9 +28,7 @@ class Done:
     err: str
 
 
-def run(
-    argv: Sequence[str], seconds: float, environment: Optional[Mapping[str, str]] = None
-) -> Done:
+def run(argv: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> Done:
     """Run ``argv``; after ``seconds`` its whole process group is killed (code 124)."""
     try:
         child = subprocess.Popen(
@@ -42,13 +40,15 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        return Done(NOT_FOUND, "", "%s: %s" % (argv[0], error.strerror))
+        return Done(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
     try:
         out, err = child.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
-        return Done(TIMED_OUT, "", "%s: still running after %.0f s" % (" ".join(argv[:3]), seconds))
+        return Done(
+            TIMED_OUT, "", "{}: still running after {:.0f} s".format(" ".join(argv[:3]), seconds)
+        )
     return Done(child.returncode, _text(out), _text(err))
 
 
@@ -63,7 +63,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def started(pid: int) -> Optional[int]:
+def started(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None if there is none.
 
     Together with the pid it names one process for good: pids are used again.
@@ -72,7 +72,7 @@ def started(pid: int) -> Optional[int]:
     return int(fields[19]) if fields else None
 
 
-def began(pid: int) -> Optional[float]:
+def began(pid: int) -> float | None:
     """When a process started, in seconds since the epoch by today's clock, to about 10 ms."""
     ticks = started(pid)
     if ticks is None:
@@ -81,9 +81,9 @@ def began(pid: int) -> Optional[float]:
     return time.time() - age
 
 
-def children() -> Dict[int, List[int]]:
+def children() -> dict[int, list[int]]:
     """Every process's children."""
-    found = {}  # type: Dict[int, List[int]]
+    found: dict[int, list[int]] = {}
     for pid in pids():
         fields = _stat(pid)
         if fields:
@@ -91,7 +91,7 @@ def children() -> Dict[int, List[int]]:
     return found
 
 
-def descendants(pid: int) -> Tuple[int, ...]:
+def descendants(pid: int) -> tuple[int, ...]:
     """``pid`` and every process below it."""
     below = children()
     found, queue = [], [pid]
@@ -102,18 +102,18 @@ def descendants(pid: int) -> Tuple[int, ...]:
     return tuple(found)
 
 
-def pids() -> List[int]:
+def pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def command_line(pid: int) -> str:
     """The process's title or arguments, joined with blanks; empty if it is gone."""
-    return _read("/proc/%d/cmdline" % pid).replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    return _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
 
 
-def _stat(pid: int) -> List[str]:
+def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the third on (proc_pid_stat(5)): the name may hold blanks."""
-    text = _read("/proc/%d/stat" % pid).decode("utf-8", "replace")
+    text = _read(f"/proc/{pid}/stat").decode("utf-8", "replace")
     return text.rpartition(")")[2].split() if ")" in text else []
 
 

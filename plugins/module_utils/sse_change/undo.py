@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import time
-from typing import Any, Callable, Dict, List, Sequence
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Callable
 
 from . import files, guard, journal, nginx, units
 from .errors import ChangeError
@@ -23,7 +25,7 @@ def nothing(_: str) -> None:
     """The hook that real runs pass; tests pass one that kills the process at a step."""
 
 
-def undo(where: str, by: str, reason: str, step: Step = nothing) -> Dict[str, Any]:
+def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, Any]:
     """Undo the transaction in ``where`` and return its receipt; the caller holds the lock.
 
     ``by`` is who asks (run, timer, recovery), ``reason`` why. A path that someone else has
@@ -32,32 +34,38 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> Dict[str, An
     """
     state = journal.load(where)
     if state is None:
-        return journal.write_receipt(where, journal.REVERTED, by, "nothing had been changed")
-    receipt = journal.read_receipt(where)
-    if state.phase == journal.REVERTED and receipt:
+        receipt = journal.receipt(where, journal.REVERTED, by, "nothing had been changed")
+        journal.write_receipt(where, receipt)
         return receipt
-    failures = []  # type: List[str]
-    journal_failed = _try(failures, lambda: journal.save(where, state.at(journal.REVERTING)))
-    if journal_failed:
-        failures.clear()  # a full disk must not keep the old files from coming back
+    earlier = journal.read_receipt(where)
+    if state.phase == journal.REVERTED and earlier:
+        return earlier
+    failures: list[str] = []
+    # A full disk must not keep the old files from coming back, so a journal that cannot be
+    # written is only remembered: without it the next run undoes again, to the same end.
+    unwritten: list[str] = []
+    _try(unwritten, partial(journal.save, where, state.at(journal.REVERTING)))
     step("reverting")
-    aside = []  # type: List[str]
+    aside: list[str] = []
     for number, kept in reversed(list(enumerate(state.kept))):
-        _try(failures, lambda n=number, k=kept: aside.extend(_restore(where, state, n, k)))
-        step("restored %d" % number)
+        _try(failures, partial(_restore, where, state, number, kept, aside))
+        step(f"restored {number}")
     for path in reversed(state.directories):
-        _try(failures, lambda p=path: files.remove_directory(p))
-    _try(failures, lambda: _restore_links(state))
+        _try(failures, partial(files.remove_directory, path))
+    _try(failures, partial(_restore_links, state))
     step("files back")
     if state.live:
         _reactivate(state, failures)
     step("processes back")
     failures += _differences(where, state)
     outcome = journal.UNDO_FAILED if failures else journal.REVERTED
-    sentence = "%s: %s" % (reason, "; ".join(failures) if failures else "everything is as it was")
-    receipt = journal.write_receipt(where, outcome, by, sentence, put_aside=aside)
+    sentence = "{}: {}".format(
+        reason, "; ".join(failures) if failures else "everything is as it was"
+    )
+    receipt = journal.receipt(where, outcome, by, sentence, put_aside=aside, unwritten=unwritten)
+    _try(unwritten, partial(journal.write_receipt, where, receipt))
     step("receipt")
-    journal.save(where, state.at(outcome))
+    _try(unwritten, partial(journal.save, where, state.at(outcome)))
     guard.disarm(state.guard)
     if failures:
         raise ChangeError(sentence, undone=False, id=state.id, put_aside=aside)
@@ -100,19 +108,17 @@ def _end(owner: Any) -> bool:
     return True
 
 
-def _restore(where: str, state: Journal, number: int, kept: Kept) -> List[str]:
+def _restore(where: str, state: Journal, number: int, kept: Kept, aside: list[str]) -> None:
     folder = os.path.dirname(kept.where)
     temporary = journal.temporary(state, number)
     files.remove(temporary)
     before = journal.thing_before(where, number, kept)
     if before.kind == files.ABSENT and not os.path.isdir(folder):
-        return []
+        return
     now = files.look(kept.where)
-    aside = []
     if not now.same_thing(before) and not _ours(now, kept):
         aside.append(_put_aside(where, number, now))
     files.put(before, kept.where, temporary)
-    return aside
 
 
 def _ours(now: files.Look, kept: Kept) -> bool:
@@ -135,18 +141,18 @@ def _restore_links(state: Journal) -> None:
             files.remove_directory(path)
 
 
-def _reactivate(state: Journal, failures: List[str]) -> None:
+def _reactivate(state: Journal, failures: list[str]) -> None:
     if units.systemd_runs():
         if state.daemon_reload or state.units:
-            _try(failures, lambda: units.command("daemon-reload"))
+            _try(failures, partial(units.command, "daemon-reload"))
         for unit in state.units:
             if unit.start:
-                _try(failures, lambda u=unit: _restart(u))
+                _try(failures, partial(_restart, unit))
     running = nginx.master(state.nginx_unit) if state.nginx_reload else None
     if running is not None:
         logs = nginx.error_logs(running, nginx.installed(running))
         if state.nginx_was_valid:
-            _try(failures, lambda: nginx.reload(running, logs))
+            _try(failures, partial(nginx.reload, running, logs))
         else:
             # It had not been able to load these files before us either.
             os.kill(running, signal.SIGHUP)
@@ -155,33 +161,34 @@ def _reactivate(state: Journal, failures: List[str]) -> None:
 def _restart(unit: journal.KeptUnit) -> None:
     if unit.active not in units.RUNNING:
         units.command("stop", unit.name)
+        units.forget_failure(unit.name)
         return
-    units.command("reset-failed", unit.name)
+    units.forget_failure(unit.name)
     units.start(unit.name, "restart")
     if unit.active == "active":
         units.wait_ready(unit.name, unit.listening)
 
 
-def _differences(where: str, state: Journal) -> List[str]:
+def _differences(where: str, state: Journal) -> list[str]:
     """Read everything back: what counts is what is there, not what was called."""
     found = []
     for number, kept in enumerate(state.kept):
         try:
             if not files.look(kept.where).same_thing(journal.thing_before(where, number, kept)):
-                found.append("%s: is not as it was" % kept.path)
+                found.append(f"{kept.path}: is not as it was")
         except (ChangeError, OSError) as error:
-            found.append("%s: %s" % (kept.path, error))
+            found.append(f"{kept.path}: {error}")
     return found
 
 
-def _try(failures: List[str], action: Callable[[], Any]) -> bool:
+def _try(failures: list[str], action: Callable[[], Any]) -> bool:
     """Go on after a failure, remember it: the other files must come back all the same."""
     try:
         action()
     except ChangeError as error:
         failures.append(error.sentence)
     except OSError as error:
-        failures.append("%s: %s" % (error.filename or "host", error.strerror))
+        failures.append("{}: {}".format(error.filename or "host", error.strerror))
     else:
         return False
     return True

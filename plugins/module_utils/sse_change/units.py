@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
 
 from . import files
 from .errors import ChangeError
@@ -27,11 +27,11 @@ def systemd_runs() -> bool:
     return os.path.isdir("/run/systemd/system")
 
 
-def properties(unit: str) -> Dict[str, str]:
+def properties(unit: str) -> dict[str, str]:
     """``systemctl show`` of one unit; a unit systemd does not know has LoadState not-found."""
     shown = run(["systemctl", "show", "--property=" + _SHOWN, "--", unit], 15)
     if shown.code != 0:
-        raise ChangeError("unit %s: %s" % (unit, one_line(shown.err or shown.out)))
+        raise ChangeError(f"unit {unit}: {one_line(shown.err or shown.out)}")
     pairs = (line.partition("=") for line in shown.out.splitlines())
     return {name: value for name, _, value in pairs}
 
@@ -44,18 +44,25 @@ def command(verb: str, unit: str = "", *options: str) -> None:
         # systemctl's advice ("see journalctl -xe") follows the first line: the first says it.
         said = (done.err or done.out).strip().splitlines()
         raise ChangeError(
-            "systemctl %s: %s" % (" ".join([verb, unit]).strip(), one_line(said[0] if said else ""))
+            "systemctl {}: {}".format(
+                " ".join([verb, unit]).strip(), one_line(said[0] if said else "")
+            )
         )
+
+
+def forget_failure(unit: str) -> None:
+    """Lift a start limit. A unit that is not loaded has none, and systemctl calls that an error."""
+    run(["systemctl", "--no-ask-password", "reset-failed", "--", unit], _COMMAND_SECONDS)
 
 
 def start(unit: str, verb: str) -> None:
     """Start or restart; a job that outlasts its time is judged by `wait_ready`, not here."""
     done = run(["systemctl", "--no-ask-password", verb, "--", unit], _COMMAND_SECONDS)
     if done.code == TIMED_OUT:
-        raise ChangeError("unit %s: %s did not finish in %.0f s" % (unit, verb, _COMMAND_SECONDS))
+        raise ChangeError(f"unit {unit}: {verb} did not finish in {_COMMAND_SECONDS:.0f} s")
     if done.code != 0:
         state = properties(unit)
-        raise ChangeError("unit %s: %s failed, %s" % (unit, verb, _state(state)))
+        raise ChangeError(f"unit {unit}: {verb} failed, {_state(state)}")
 
 
 def wait_ready(unit: str, listening: Sequence[str], seconds: float = READY_SECONDS) -> None:
@@ -81,18 +88,17 @@ def wait_ready(unit: str, listening: Sequence[str], seconds: float = READY_SECON
         died = int(state.get("NRestarts") or 0) - restarts
         if state["ActiveState"] == "failed" or died >= 3 or now >= end:
             raise ChangeError(
-                "unit %s: %s%s, must be active%s"
-                % (
+                "unit {}: {}{}, must be active{}".format(
                     unit,
                     _state(state),
-                    ", restarted %d times" % died if died else "",
-                    " and listen on %s" % ", ".join(gone) if gone else "",
+                    f", restarted {died} times" if died else "",
+                    " and listen on {}".format(", ".join(gone)) if gone else "",
                 )
             )
         time.sleep(0.2)
 
 
-def sockets(pid: int) -> Tuple[str, ...]:
+def sockets(pid: int) -> tuple[str, ...]:
     """What a process and its descendants listen on: ``port 8000`` or ``socket /run/x``."""
     if pid <= 0:
         return ()
@@ -101,24 +107,24 @@ def sockets(pid: int) -> Tuple[str, ...]:
         inodes |= _socket_inodes(one)
     found = set()
     for name in ("tcp", "tcp6"):
-        for fields in _table("/proc/%d/net/%s" % (pid, name)):
+        for fields in _table(f"/proc/{pid}/net/{name}"):
             if len(fields) > 9 and fields[3] == "0A" and fields[9] in inodes:
-                found.add("port %d" % int(fields[1].rpartition(":")[2], 16))
-    for fields in _table("/proc/%d/net/unix" % pid):
+                found.add(f"port {int(fields[1].rpartition(':')[2], 16)}")
+    for fields in _table(f"/proc/{pid}/net/unix"):
         # Flag 0x10000 (SO_ACCEPTCON): it listens.
         if len(fields) > 7 and fields[3] == "00010000" and fields[6] in inodes:
             found.add("socket " + fields[7])
     return tuple(sorted(found))
 
 
-def outdated(unit: str, state: Mapping[str, str]) -> Tuple[str, ...]:
+def outdated(state: Mapping[str, str]) -> tuple[str, ...]:
     """Unit files that changed after the unit's main process began: it does not have them yet."""
     paths = [state.get("FragmentPath", ""), *state.get("DropInPaths", "").split()]
     pid = int(state.get("MainPID") or 0)
     return files.changed_since([path for path in paths if path], began(pid) if pid else None)
 
 
-def enabling_links(unit: str, also: Sequence[str] = (), root: str = ROOT) -> Dict[str, str]:
+def enabling_links(unit: str, also: Sequence[str] = (), root: str = ROOT) -> dict[str, str]:
     """Every link below /etc/systemd/system that stands for the unit, and where it leads.
 
     ``systemctl enable`` makes them and ``disable`` removes them; put back as they were, they
@@ -136,7 +142,7 @@ def enabling_links(unit: str, also: Sequence[str] = (), root: str = ROOT) -> Dic
     return found
 
 
-def directories(root: str = ROOT) -> Tuple[str, ...]:
+def directories(root: str = ROOT) -> tuple[str, ...]:
     """The folders that hold enabling links (systemd.unit(5), [Install])."""
     ends = (".wants", ".requires", ".upholds")
     if not os.path.isdir(root):
@@ -145,9 +151,9 @@ def directories(root: str = ROOT) -> Tuple[str, ...]:
     return tuple(path for path in paths if os.path.isdir(path) and not os.path.islink(path))
 
 
-def installed_with(state: Mapping[str, str]) -> Tuple[str, ...]:
+def installed_with(state: Mapping[str, str]) -> tuple[str, ...]:
     """Units that [Install] Also= enables together with this one."""
-    found = []  # type: List[str]
+    found: list[str] = []
     for path in [state.get("FragmentPath", ""), *state.get("DropInPaths", "").split()]:
         if path and os.path.isfile(path):
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -182,13 +188,13 @@ def _finished(state: Mapping[str, str]) -> bool:
 
 
 def _state(state: Mapping[str, str]) -> str:
-    text = "observed %s (%s)" % (state.get("ActiveState"), state.get("SubState"))
+    text = "observed {} ({})".format(state.get("ActiveState"), state.get("SubState"))
     result = state.get("Result", "success")
     return text if result == "success" else text + ", result " + result
 
 
-def _socket_inodes(pid: int) -> set:
-    folder = "/proc/%d/fd" % pid
+def _socket_inodes(pid: int) -> set[str]:
+    folder = f"/proc/{pid}/fd"
     found = set()
     try:
         for name in os.listdir(folder):
@@ -200,14 +206,14 @@ def _socket_inodes(pid: int) -> set:
     return found
 
 
-def _link(path: str) -> Optional[str]:
+def _link(path: str) -> str | None:
     try:
         return os.readlink(path)
     except FileNotFoundError:
         return None  # closed meanwhile
 
 
-def _table(path: str) -> List[List[str]]:
+def _table(path: str) -> list[list[str]]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return [line.split() for line in file.readlines()[1:]]

@@ -63,6 +63,14 @@ def installed_units(unit_files: Iterable[str]) -> list[str]:
     return sorted(name for name in unit_files if name in _UNITS)
 
 
+def kind_of(listener: Mapping[str, Any]) -> str | None:
+    """The kind of broker behind a listening socket, None for anything else."""
+    if listener["family"] == "unix":
+        return None
+    kind = _KINDS.get(listener["process"] or "") or _PORTS.get(listener["port"])
+    return kind if kind and listener["port"] == _DEFAULT_PORTS[kind] else None
+
+
 def find(
     listeners: Iterable[Mapping[str, Any]],
     unit_files: Iterable[str],
@@ -77,8 +85,8 @@ def find(
         for kind, address in urls(text):
             places.append(Place(kind, address, None, "the settings of %s name it" % unit))
     for item in listeners:
-        kind = _KINDS.get(item["process"] or "") or _PORTS.get(item["port"])
-        if kind and item["port"] == _DEFAULT_PORTS.get(kind) and item["family"] != "unix":
+        kind = kind_of(item)
+        if kind:
             places.append(Place(kind, _reach(item), item["unit"], "it listens"))
     kinds = {place.kind for place in places}
     for name in installed_units(unit_files):

@@ -12,19 +12,20 @@ from . import proc
 from .command import run
 from .limits import UnavailableError
 
+#: The kernel's names (include/net/tcp_states.h) without their TCP_ prefix.
 STATES = {
-    "01": "ESTAB",
-    "02": "SYN-SENT",
-    "03": "SYN-RECV",
-    "04": "FIN-WAIT-1",
-    "05": "FIN-WAIT-2",
-    "06": "TIME-WAIT",
-    "07": "UNCONN",
-    "08": "CLOSE-WAIT",
-    "09": "LAST-ACK",
+    "01": "ESTABLISHED",
+    "02": "SYN_SENT",
+    "03": "SYN_RECV",
+    "04": "FIN_WAIT1",
+    "05": "FIN_WAIT2",
+    "06": "TIME_WAIT",
+    "07": "CLOSE",
+    "08": "CLOSE_WAIT",
+    "09": "LAST_ACK",
     "0A": "LISTEN",
     "0B": "CLOSING",
-    "0C": "SYN-RECV",
+    "0C": "SYN_RECV",
 }
 _ACCEPTING = 0x10000  # the flag of a listening unix socket in /proc/net/unix
 

@@ -23,6 +23,8 @@ FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+#: The units that run nginx, by the name that packages give them.
+NGINX = ("nginx.service", "openresty.service", "angie.service")
 _ADMIN = ("/etc/systemd/system", "/usr/local/lib/systemd/system")
 _NOT_OURS = ("systemd-*", "dbus*", "user@*", "getty@*", "serial-getty@*", "emergency*", "rescue*")
 
@@ -40,7 +42,7 @@ PROPERTIES = (
     "MemoryCurrent CPUQuotaPerSecUSec OOMPolicy "
     "PrivateNetwork RestrictAddressFamilies IPAddressAllow IPAddressDeny SocketBindDeny "
     "ProtectSystem ProtectHome PrivateTmp ReadWritePaths NoNewPrivileges "
-    "SystemCallFilter NetworkNamespacePath Requires Wants BindsTo PartOf TriggeredBy"
+    "SystemCallFilter NetworkNamespacePath Requires Wants BindsTo PartOf TriggeredBy WantedBy RequiredBy"
 ).split()
 
 _EXIT_CODES = {"1": "exited", "2": "killed", "3": "dumped"}  # CLD_* of wait(2)

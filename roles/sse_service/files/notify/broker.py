@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription as NatsSubscription
 
+    # Called with the subject a message was heard on, and the message.
+    Deliver = Callable[[str, bytes], Awaitable[None]]
+
 log = logging.getLogger("notify.broker")
 
-Handler = "Callable[[bytes], Awaitable[None]]"
 RETRY_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 REPEAT_COMPLAINT_SECONDS = 30.0
 
 
-class BrokerUnavailable(Exception):
+class BrokerError(Exception):
     """NATS cannot be used now; the text says why."""
 
 
@@ -37,7 +39,7 @@ class Subscription:
     """One subject we want to hear; `live` is what NATS knows of it, None while it knows nothing."""
 
     subject: str
-    deliver: Callable[[bytes], Awaitable[None]]
+    deliver: Deliver
     live: NatsSubscription | None = None
 
 
@@ -76,19 +78,17 @@ class Broker:
                 await self._abandon()
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def subscribe(
-        self, subject: str, deliver: Callable[[bytes], Awaitable[None]]
-    ) -> Subscription:
-        """Hear `subject` from now on. Raises BrokerUnavailable if NATS does not confirm it."""
-        client = self._connected()
+    async def subscribe(self, subject: str, deliver: Deliver) -> Subscription:
+        """Hear `subject` from now on. Raises BrokerError if NATS does not confirm it."""
+        client = self.require_connection()
         subscription = Subscription(subject, deliver)
         try:
             await self._make_live(client, subscription)
             await client.flush(timeout=int(ANSWER_SECONDS))
         except (NatsError, OSError, TimeoutError) as error:
-            raise BrokerUnavailable(f"subscribe to {subject}: {_name(error)}") from error
+            raise BrokerError(f"subscribe to {subject}: {_name(error)}") from error
         if self._denied:
-            raise BrokerUnavailable(self._denied)
+            raise BrokerError(self._denied)
         self._subscriptions[subject] = subscription
         return subscription
 
@@ -100,23 +100,23 @@ class Broker:
                 await subscription.live.unsubscribe()
 
     async def publish(self, subject: str, payload: bytes, *, confirm: bool) -> None:
-        """Send `payload`; with `confirm`, return only once NATS has it. Raises BrokerUnavailable."""
-        client = self._connected()
+        """Send `payload`; with `confirm`, return only once NATS has it. Raises BrokerError."""
+        client = self.require_connection()
         try:
             await client.publish(subject, payload)
             if confirm:
                 await client.flush(timeout=int(ANSWER_SECONDS))
         except (NatsError, OSError, TimeoutError) as error:
-            raise BrokerUnavailable(f"publish to {subject}: {_name(error)}") from error
+            raise BrokerError(f"publish to {subject}: {_name(error)}") from error
 
     async def round_trip(self) -> float:
-        """Seconds a message of ours takes through NATS and back. Raises BrokerUnavailable."""
-        client = self._connected()
+        """Seconds a message of ours takes through NATS and back. Raises BrokerError."""
+        client = self.require_connection()
         if self._denied:
-            raise BrokerUnavailable(self._denied)
+            raise BrokerError(self._denied)
         dead = [item.subject for item in self._subscriptions.values() if item.live is None]
         if dead:
-            raise BrokerUnavailable(f"{len(dead)} subscription(s) are dead, first {dead[0]}")
+            raise BrokerError(f"{len(dead)} subscription(s) are dead, first {dead[0]}")
         nonce = secrets.token_hex(8).encode()
         echo = self._echoes[nonce] = asyncio.get_running_loop().create_future()
         started = time.monotonic()
@@ -124,18 +124,19 @@ class Broker:
             await client.publish(self._echo_subject, nonce)
             await asyncio.wait_for(echo, ANSWER_SECONDS)
         except TimeoutError:
-            raise BrokerUnavailable(
+            raise BrokerError(
                 f"a message through {self.address} did not come back within {ANSWER_SECONDS:g} s"
             ) from None
         except (NatsError, OSError) as error:
-            raise BrokerUnavailable(f"publish: {_name(error)}") from error
+            raise BrokerError(f"publish: {_name(error)}") from error
         finally:
             del self._echoes[nonce]
         return time.monotonic() - started
 
-    def _connected(self) -> Client:
+    def require_connection(self) -> Client:
+        """The connection. Raises BrokerError while there is none."""
         if self._client is None or not self._client.is_connected:
-            raise BrokerUnavailable(f"not connected to {self.address}")
+            raise BrokerError(f"not connected to {self.address}")
         return self._client
 
     async def _connect(self, *, subscribe: bool) -> None:
@@ -165,11 +166,12 @@ class Broker:
 
     async def _make_live(self, client: Client, subscription: Subscription) -> None:
         async def on_message(message: Msg) -> None:
-            await subscription.deliver(message.data)
+            await subscription.deliver(message.subject, message.data)
 
         subscription.live = await client.subscribe(subscription.subject, cb=on_message)
 
     async def _abandon(self) -> None:
+        self._closed.set()
         client, self._client = self._client, None
         for subscription in self._subscriptions.values():
             subscription.live = None
@@ -189,7 +191,7 @@ class Broker:
         else:
             self._complain(error)
 
-    async def _on_echo(self, payload: bytes) -> None:
+    async def _on_echo(self, _subject: str, payload: bytes) -> None:
         echo = self._echoes.get(payload)
         if echo is not None and not echo.done():
             echo.set_result(None)

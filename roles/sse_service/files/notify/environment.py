@@ -36,9 +36,7 @@ def switch(environ: Mapping[str, str], name: str, default: str) -> bool:
     return choice(environ, name, default, other) == "on"
 
 
-def number(
-    environ: Mapping[str, str], name: str, default: float, low: float, high: float
-) -> float:
+def number(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
     """A decimal number from `low` to `high`. Raises SettingsError."""
     value = text(environ, name, str(default))
     try:

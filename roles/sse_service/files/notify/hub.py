@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from notify.broker import BrokerUnavailable
+from notify.broker import BrokerError
 
 if TYPE_CHECKING:
     from notify.broker import Broker, Subscription
@@ -23,9 +24,10 @@ log = logging.getLogger("notify.hub")
 MESSAGE = "message"
 MESSAGE_STATUS = "message_status"
 LARGEST_PAYLOAD = 64 * 1024
+PLAIN = re.compile(r"[!-~]{1,128}")
 
 
-class TooManyStreams(Exception):
+class StreamLimitError(Exception):
     """The service holds as many streams as it is allowed to."""
 
 
@@ -84,10 +86,8 @@ class Workspace:
         """Keep `event` for replay; False if it is already known."""
         if any(event.id == known.id for known in self.recent):
             return False
-        if self.recent.maxlen and len(self.recent) == self.recent.maxlen:
+        if len(self.recent) == self.recent.maxlen:
             self.undelivered.discard(self.recent[0].id)
-            self.forgot = True
-        elif not self.recent.maxlen:
             self.forgot = True
         self.recent.append(event)
         return True
@@ -126,11 +126,12 @@ class Hub:
         return len(self._workspaces)
 
     async def join(self, caller: Caller, last_event_id: str | None) -> Listener:
-        """Subscribe `caller`; what it missed is queued. Raises BrokerUnavailable, TooManyStreams."""
+        """Subscribe `caller`; what it missed is queued. Raises BrokerError, StreamLimitError."""
         if self._stopping:
-            raise BrokerUnavailable("the service is stopping")
+            raise BrokerError("the service is stopping")
         if self.streams >= self._settings.max_streams:
-            raise TooManyStreams(f"{self.streams} streams are open, that is the limit")
+            raise StreamLimitError(f"{self.streams} streams are open, that is the limit")
+        self._broker.require_connection()
         workspace = await self._subscribed(caller.workspace)
         # Nothing below awaits: no event can slip between the replay and the live queue.
         missed = workspace.since(last_event_id) if last_event_id else []
@@ -152,7 +153,7 @@ class Hub:
         listener.workspace.left_at = time.monotonic()
 
     async def post(self, caller: Caller, chat: str, text: str) -> str:
-        """Publish a message and return its id once NATS has it. Raises BrokerUnavailable."""
+        """Publish a message and return its id once NATS has it. Raises BrokerError."""
         message_id = secrets.token_hex(12)
         data = {"id": message_id, "chat": chat, "from": caller.subject, "text": text}
         await self._publish(_subject(caller.workspace, chat), MESSAGE, message_id, data, True)
@@ -165,10 +166,8 @@ class Hub:
         listener.workspace.undelivered.discard(event.id)
         data = {"id": event.id, "status": "delivered"}
         try:
-            await self._publish(
-                event.subject, MESSAGE_STATUS, f"{event.id}.delivered", data, False
-            )
-        except BrokerUnavailable as error:
+            await self._publish(event.subject, MESSAGE_STATUS, f"{event.id}.delivered", data, False)
+        except BrokerError as error:
             log.warning("delivery of %s not announced: %s", event.id, error)
 
     def stop(self) -> None:
@@ -198,15 +197,15 @@ class Hub:
             workspace = Workspace(name, deque(maxlen=self._settings.replay_events))
             subject = self._settings.subject.replace("{workspace}", name)
 
-            async def deliver(payload: bytes) -> None:
-                self._dispatch(workspace, payload)
+            async def deliver(heard_on: str, payload: bytes) -> None:
+                self._dispatch(workspace, heard_on, payload)
 
             workspace.subscription = await self._broker.subscribe(subject, deliver)
             self._workspaces[name] = workspace
             return workspace
 
-    def _dispatch(self, workspace: Workspace, payload: bytes) -> None:
-        event = parse(payload)
+    def _dispatch(self, workspace: Workspace, subject: str, payload: bytes) -> None:
+        event = parse(subject, payload)
         if event is None:
             log.warning(
                 "message dropped workspace=%s bytes=%d: not an event envelope",
@@ -226,12 +225,12 @@ class Hub:
     async def _publish(
         self, subject: str, name: str, event_id: str, data: dict[str, str], confirm: bool
     ) -> None:
-        envelope = {"event": name, "id": event_id, "data": data, "subject": subject}
+        envelope = {"event": name, "id": event_id, "data": data}
         await self._broker.publish(subject, json.dumps(envelope).encode(), confirm=confirm)
 
 
-def parse(payload: bytes) -> Event | None:
-    """The event in what NATS delivered, or None if it is no envelope of ours."""
+def parse(subject: str, payload: bytes) -> Event | None:
+    """The event in what NATS delivered on `subject`, or None if it is no envelope of ours."""
     if len(payload) > LARGEST_PAYLOAD:
         return None
     try:
@@ -241,12 +240,15 @@ def parse(payload: bytes) -> Event | None:
     if not isinstance(envelope, dict) or "data" not in envelope:
         return None
     name, event_id = envelope.get("event"), envelope.get("id")
-    subject = envelope.get("subject", "")
-    for value in (name, event_id):
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-            return None
+    if not _is_plain(name) or not _is_plain(event_id):
+        return None
     # json.dumps escapes line ends: whatever the publisher sent stays one data line.
-    return Event(str(name), str(event_id), json.dumps(envelope["data"]), str(subject))
+    return Event(str(name), str(event_id), json.dumps(envelope["data"]), subject)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether `value` can stand in an SSE field: one short line of printable ASCII."""
+    return isinstance(value, str) and PLAIN.fullmatch(value) is not None
 
 
 def _subject(workspace: str, chat: str) -> str:

@@ -66,7 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         retry_ms=whole(environ, "NOTIFY_RETRY_MS", 3000, 0, 3_600_000),
         queue_events=whole(environ, "NOTIFY_QUEUE_EVENTS", 100, 1, 100_000),
         send_timeout=number(environ, "NOTIFY_SEND_TIMEOUT_SECONDS", 30, 0.1, 3600),
-        replay_events=whole(environ, "NOTIFY_REPLAY_EVENTS", 200, 0, 100_000),
+        replay_events=whole(environ, "NOTIFY_REPLAY_EVENTS", 200, 1, 100_000),
         linger=number(environ, "NOTIFY_LINGER_SECONDS", 300, 0, 86400),
         max_streams=whole(environ, "NOTIFY_MAX_STREAMS", 20_000, 1, 1_000_000),
         shutdown=whole(environ, "NOTIFY_SHUTDOWN_SECONDS", 5, 1, 600),

@@ -37,7 +37,7 @@ class Caller:
     workspace: str
 
 
-class TokenRefused(Exception):
+class TokenError(Exception):
     """The token is not good enough: HTTP status, a stable reason, a sentence for people.
 
     The sentence never holds the token; claim values appear in it only after the signature
@@ -52,17 +52,17 @@ class TokenRefused(Exception):
 
 
 def verify(token: str | None, rules: TokenRules) -> Caller:
-    """Verify `token` and return its caller. Raises TokenRefused (401, or 403 for the workspace)."""
+    """Verify `token` and return its caller. Raises TokenError (401, or 403 for the workspace)."""
     if not token:
-        raise TokenRefused(401, "missing_token", "the request carries no token")
+        raise TokenError(401, "missing_token", "the request carries no token")
     if len(token) > LONGEST_TOKEN:
-        raise TokenRefused(401, "malformed", f"the token is longer than {LONGEST_TOKEN} characters")
+        raise TokenError(401, "malformed", f"the token is longer than {LONGEST_TOKEN} characters")
     claims = _verified_claims(token, rules)
     workspace = claims.get(rules.workspace_claim)
     if not isinstance(workspace, str) or not workspace:
-        raise TokenRefused(403, "workspace", f"the claim {rules.workspace_claim!r} is missing")
+        raise TokenError(403, "workspace", f"the claim {rules.workspace_claim!r} is missing")
     if not NAME.fullmatch(workspace):
-        raise TokenRefused(
+        raise TokenError(
             403, "workspace", f"the claim {rules.workspace_claim!r} is not a workspace name"
         )
     return Caller(subject=str(claims.get("sub", "")), workspace=workspace)
@@ -83,31 +83,31 @@ def _verified_claims(token: str, rules: TokenRules) -> dict[str, Any]:
             options={"require": list(REQUIRED_CLAIMS)},
         )
     except jwt.ExpiredSignatureError:
-        raise TokenRefused(401, "expired", _distance(token, "exp")) from None
+        raise TokenError(401, "expired", _distance(token, "exp")) from None
     except jwt.ImmatureSignatureError:
-        raise TokenRefused(401, "not_yet_valid", _distance(token, "nbf", "iat")) from None
+        raise TokenError(401, "not_yet_valid", _distance(token, "nbf", "iat")) from None
     except jwt.MissingRequiredClaimError as error:
-        raise TokenRefused(401, "missing_claim", f"the claim {error.claim!r} is missing") from None
+        raise TokenError(401, "missing_claim", f"the claim {error.claim!r} is missing") from None
     except jwt.InvalidAudienceError:
-        raise TokenRefused(401, "audience", f"aud must be {rules.audience!r}") from None
+        raise TokenError(401, "audience", f"aud must be {rules.audience!r}") from None
     except jwt.InvalidIssuerError:
-        raise TokenRefused(401, "issuer", f"iss must be {rules.issuer!r}") from None
+        raise TokenError(401, "issuer", f"iss must be {rules.issuer!r}") from None
     except jwt.InvalidSignatureError:
-        raise TokenRefused(
+        raise TokenError(
             401, "signature", f"the {algorithm} signature does not fit the key"
         ) from None
     except jwt.InvalidTokenError as error:
-        raise TokenRefused(401, "malformed", type(error).__name__) from None
+        raise TokenError(401, "malformed", type(error).__name__) from None
 
 
 def _algorithm(token: str, rules: TokenRules) -> str:
     try:
         algorithm = jwt.get_unverified_header(token).get("alg")
     except jwt.InvalidTokenError:
-        raise TokenRefused(401, "malformed", "the token is not a JSON Web Token") from None
+        raise TokenError(401, "malformed", "the token is not a JSON Web Token") from None
     if algorithm not in rules.keys:
         accepted = ", ".join(rules.keys)
-        raise TokenRefused(401, "algorithm", f"alg is {algorithm!r:.40}, must be of {accepted}")
+        raise TokenError(401, "algorithm", f"alg is {algorithm!r:.40}, must be of {accepted}")
     return str(algorithm)
 
 

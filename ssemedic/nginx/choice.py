@@ -44,7 +44,7 @@ class Location:
 
     @property
     def where(self) -> str:
-        """"file:line"."""
+        """ "file:line"."""
         return self.directive.where
 
     @property
@@ -178,15 +178,17 @@ def _address(text: str) -> str:
         return text
 
 
-def _group_order(groups: dict[str, list[tuple[Directive, Listen]]], address: str | None) -> list[str]:
+def _group_order(
+    groups: dict[str, list[tuple[Directive, Listen]]], address: str | None
+) -> list[str]:
     """The listen groups of a port, the one that takes the connection first.
 
     An exact address always wins over the wildcard; several addresses cannot be told
     apart without knowing where the connection arrives.
     """
     wildcard = "::" if address and ":" in address else "*"
-    if address in groups:
-        return [address] if address else []
+    if address is not None and address in groups:
+        return [address]
     if wildcard in groups and address:
         return [wildcard]
     first = [name for name in ("*", "::") if name in groups]
@@ -222,9 +224,7 @@ def _by_name(
     return exact or (head[1] if head else None) or (tail[1] if tail else None) or regex
 
 
-def _locations(
-    tree: Tree, parent: Directive, path: tuple[Directive, ...]
-) -> Iterator[Location]:
+def _locations(tree: Tree, parent: Directive, path: tuple[Directive, ...]) -> Iterator[Location]:
     for block in tree.blocks("location", parent):
         modifier, name = _parts(block.args)
         yield Location(modifier, name, block, (*path, block))

@@ -1,0 +1,52 @@
+# make demo   the main job on real lab hosts        make test    every test, lab included
+# make lint   ruff, mypy, yamllint, ansible-lint    make bench   ratios against what people use
+.DEFAULT_GOAL := help
+.PHONY: help setup lab demo test test-fast lint molecule bench docs clean
+
+BIN := .venv/bin
+ROLES := $(notdir $(wildcard roles/*))
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.venv/.ready: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh
+
+setup: .venv/.ready ## make the venv
+
+lab: setup ## install what the lab needs and build its image
+	@$(BIN)/python -m lab setup
+
+demo: lab ## break a real host's stream, twice, and have it repaired and proven
+	@$(BIN)/python -m lab.demo
+
+test: lab ## every test, lab hosts included
+	@scripts/packages.sh
+	@$(BIN)/python -m pytest
+
+test-fast: setup ## the tests that need neither root nor lab hosts
+	@$(BIN)/python -m pytest -m "not lab"
+
+lint: setup ## ruff, mypy, yamllint, ansible-lint
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline
+
+molecule: lab ## molecule test of each role on a lab host
+	@set -e; for role in $(ROLES); do \
+	  echo "molecule: $$role"; \
+	  (cd roles/$$role && PATH="$(CURDIR)/$(BIN):$$PATH" molecule test); \
+	done
+
+bench: lab ## ratios against what people use today, into docs/bench.md
+	@$(BIN)/python -m pip --quiet install -e '.[bench]'
+	@$(BIN)/python -m bench
+
+docs: setup ## the generated pages of docs/
+	@$(BIN)/python -m docs.build
+
+clean: ## remove lab hosts and caches; keep the lab's image
+	@-$(BIN)/python -m lab down
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible reports

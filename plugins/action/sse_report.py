@@ -1,0 +1,77 @@
+"""Complete the report, show it, and write it to a file of the controller."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+try:
+    from ssemedic.report.redact import redact_report
+
+    from ssemedic.report import terminal
+    from ssemedic.report.finish import with_changes, with_preview
+    from ssemedic.report.model import exit_code
+except ImportError as error:
+    raise AnsibleActionFail(
+        f"the Python that runs Ansible cannot import ssemedic ({error.name}): "
+        "run `pip install -e .` in the project with that Python, or `make setup`"
+    ) from error
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The last task of a playbook: what a person and a program get."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return ``report``, ``code`` (the exit code it stands for) and ``sentence``."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        given: dict[str, Any] = json.loads(json.dumps(dict(self._task.args)))
+        if "report" not in given:
+            return {**result, "changed": False, "candidates": given.get("candidates") or []}
+        report = given["report"]
+        if given.get("preview"):
+            report = with_preview(report, given["preview"])
+        if "changed" in given:
+            report = with_changes(
+                report,
+                given["changed"],
+                given.get("after") or {},
+                given.get("committed") or {},
+                given.get("reverted") or {},
+                given.get("message"),
+            )
+        report = redact_report(report)
+        if given.get("file"):
+            _write(Path(given["file"]), report)
+        if given.get("show", True):
+            self._display.display("\n".join(terminal.text(report)))
+        result.update(
+            changed=False,
+            report=report,
+            code=exit_code(report),
+            sentence=terminal.sentence(report),
+        )
+        return result
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    """Write the file for its owner alone, all or nothing."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(report, file, indent=2, ensure_ascii=True)
+            file.write("\n")
+        draft.replace(path)
+    except OSError as error:
+        raise AnsibleActionFail(f"report {path}: {error.strerror or error}") from error

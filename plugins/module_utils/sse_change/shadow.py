@@ -1,0 +1,255 @@
+"""Check the whole configuration as it would be, before a single file of the host changes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from . import files
+from .change import Planned
+from .errors import ChangeError
+from .files import ABSENT
+from .nginx import Installed
+from .process import Done, one_line, run
+from .units import properties
+
+SYSTEMD_ROOTS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+_TEST_SECONDS = 60.0
+_NO_MOUNT = 97
+# Pairs of (shadow, real) come first, the command after "--".
+_BIND_AND_RUN = """
+while [ "$1" != -- ]; do
+  mount --bind "$1" "$2" || exit 97
+  shift 2
+done
+shift
+exec "$@"
+"""
+
+
+def is_systemd(path: str) -> bool:
+    return any(path.startswith(root + "/") for root in SYSTEMD_ROOTS)
+
+
+def check_nginx(changes: Sequence[Planned], installed: Installed) -> tuple[str, bool]:
+    """Run ``nginx -t`` on the configuration as it would be.
+
+    Returns how it was checked, and whether the configuration was valid before. Raises
+    ChangeError with nginx's first complaint if it would not be valid.
+    """
+    wanted = [one for one in changes if not is_systemd(one.path)]
+    with _scratch() as scratch, _no_new_pid_file(installed):
+        before = _test(installed)
+        pairs = _shadow(wanted, installed, scratch)
+        how = "nginx -t on the whole tree, mounted in a private namespace"
+        done = _test_mounted(installed, pairs)
+        if done.code == _NO_MOUNT:
+            how = "nginx -t on a copy of the tree (private mounts are not allowed here)"
+            done = _test_rewritten(installed, pairs)
+    if done.code != 0:
+        complaint = _complaint(done, pairs)
+        if before.code != 0:
+            raise ChangeError(
+                "nginx: its configuration was broken before this change and still would be: "
+                + complaint
+            )
+        raise ChangeError("nginx: refuses the new configuration: " + complaint)
+    return how, before.code == 0
+
+
+def check_systemd(changes: Sequence[Planned], names: Sequence[str]) -> list[str]:
+    """Run ``systemd-analyze verify`` on the units as they would be.
+
+    Only complaints that the change causes count. Returns how it was checked.
+    """
+    units = sorted({*names, *(unit_of(one.path) for one in changes if is_systemd(one.path))})
+    if not any(is_systemd(one.path) for one in changes):
+        return []
+    if shutil.which("systemd-analyze", path="/usr/bin:/bin") is None:
+        return ["systemd: not checked, systemd-analyze is missing"]
+    checked = []
+    for unit in units:
+        with _scratch() as scratch:
+            now = _verify(scratch, unit, ())
+        with _scratch() as scratch:
+            done = _verify(scratch, unit, changes)
+            complaints = _lines(done, scratch)
+            known = set(_lines(now, scratch))
+            new = [line for line in complaints if line not in known]
+            guilty = [line for line in new if line.startswith("/") or done.code != 0]
+            if guilty or (done.code != 0 and now.code == 0):
+                raise ChangeError(
+                    "systemd: refuses the new {}: {}".format(
+                        unit, one_line((guilty or complaints or ["no reason given"])[0])
+                    )
+                )
+        checked.append(f"systemd-analyze verify {unit}")
+    return checked
+
+
+def unit_of(path: str) -> str:
+    """The unit a unit file or drop-in belongs to."""
+    folder, name = os.path.split(path)
+    return os.path.basename(folder)[:-2] if folder.endswith(".d") else name
+
+
+def _shadow(changes: Sequence[Planned], installed: Installed, scratch: str) -> dict[str, str]:
+    """Copy what must change for the test; real path -> copy, directories and single files."""
+    top = os.path.realpath(os.path.dirname(installed.main))
+    copy = os.path.join(scratch, "tree")
+    # Links stay links: under the mounted copy they lead to the copy.
+    shutil.copytree(top, copy, symlinks=True, ignore=_only_files_and_folders)
+    pairs = {top: copy}
+    for number, one in enumerate(changes):
+        inside = one.where.startswith(top + "/")
+        if inside:
+            target = copy + one.where[len(top) :]
+        elif one.before.kind == ABSENT and one.after.kind == ABSENT:
+            continue
+        elif one.before.kind == files.FILE and one.after.kind == files.FILE:
+            target = os.path.join(scratch, f"file-{number}")
+            pairs[one.where] = target
+        else:
+            raise ChangeError(
+                f"{one.path}: lies outside {top}, only files that are there can be changed"
+            )
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if one.after.kind == ABSENT:
+            files.remove(target)
+        else:
+            files.write_aside(one.after, target)
+    return pairs
+
+
+def _test(installed: Installed) -> Done:
+    return run([installed.binary, *installed.options, "-t", "-c", installed.main], _TEST_SECONDS)
+
+
+def _test_mounted(installed: Installed, pairs: dict[str, str]) -> Done:
+    if shutil.which("unshare", path="/usr/bin:/bin") is None:
+        return Done(_NO_MOUNT, "", "")
+    mounts = [path for real, copy in pairs.items() for path in (copy, real)]
+    test = [installed.binary, *installed.options, "-t", "-c", installed.main]
+    enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _BIND_AND_RUN, "sh"]
+    done = run([*enter, *mounts, "--", *test], _TEST_SECONDS)
+    # unshare itself fails with 1 where namespaces are forbidden; nginx names itself.
+    refused = done.code != 0 and done.err.startswith("unshare:")
+    return Done(_NO_MOUNT, "", done.err) if refused else done
+
+
+def _test_rewritten(installed: Installed, pairs: dict[str, str]) -> Done:
+    top = os.path.realpath(os.path.dirname(installed.main))
+    copy = pairs[top]
+    include = re.compile(rb"(\binclude\s+[\"']?)" + re.escape(os.fsencode(top)) + rb"(?=/)")
+    for folder, _, names in os.walk(copy):
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.islink(path):
+                target = os.readlink(path)
+                if target.startswith(top + "/"):
+                    os.unlink(path)
+                    os.symlink(copy + target[len(top) :], path)
+                continue
+            with open(path, "rb") as file:
+                text = file.read()
+            changed = include.sub(lambda found: found.group(1) + os.fsencode(copy), text)
+            for real, one in pairs.items():
+                if real != top:
+                    changed = changed.replace(os.fsencode(real), os.fsencode(one))
+            if changed != text:
+                with open(path, "wb") as file:
+                    file.write(changed)
+    main = os.path.join(copy, os.path.basename(installed.main))
+    return run([installed.binary, *installed.options, "-t", "-c", main], _TEST_SECONDS)
+
+
+def _complaint(done: Done, pairs: dict[str, str]) -> str:
+    lines = [line for line in done.err.splitlines() if "[emerg]" in line or "[alert]" in line]
+    text = (lines or done.err.splitlines() or ["no reason given"])[0]
+    for real, copy in pairs.items():
+        text = text.replace(copy, real)
+    return one_line(re.sub(r"^.*?\[(emerg|alert)\] ?(\d+#\d+: )?", "", text))
+
+
+def _verify(scratch: str, unit: str, changes: Sequence[Planned]) -> Done:
+    """Verify with the changed unit files in a folder that comes before all others."""
+    fragment = properties(unit).get("FragmentPath", "")
+    file_name = os.path.basename(fragment) if fragment else unit
+    if fragment and os.path.isfile(fragment):
+        shutil.copyfile(fragment, os.path.join(scratch, file_name))
+    for one in changes:
+        if not is_systemd(one.path):
+            continue
+        target = os.path.join(scratch, _below_root(one.path))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        files.remove(target)
+        if one.after.kind == ABSENT:
+            if target.endswith(".conf"):
+                os.symlink("/dev/null", target)  # hides a drop-in of the same name
+        else:
+            files.write_aside(one.after, target)
+    path = os.path.join(scratch, file_name)
+    if not os.path.isfile(path):
+        return Done(0, "", "")  # there is no such unit on this side of the change
+    return run(
+        ["systemd-analyze", "verify", "--man=no", path],
+        _TEST_SECONDS,
+        {"SYSTEMD_UNIT_PATH": scratch + ":"},
+    )
+
+
+def _below_root(path: str) -> str:
+    root = next(root for root in SYSTEMD_ROOTS if path.startswith(root + "/"))
+    return path[len(root) + 1 :]
+
+
+def _lines(done: Done, scratch: str) -> list[str]:
+    text = re.sub(rf"{re.escape(scratch)}|/tmp/ssemedic-[^/]+", SYSTEMD_ROOTS[0], done.err)
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    path = tempfile.mkdtemp(prefix="ssemedic-")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _no_new_pid_file(installed: Installed) -> Iterator[None]:
+    """``nginx -t`` makes an empty pid file where nginx does not run: take it away again."""
+    paths = {installed.pid_file}
+    with (
+        contextlib.suppress(OSError),
+        open(installed.main, encoding="utf-8", errors="replace") as f,
+    ):
+        paths |= set(re.findall(r"^\s*pid\s+[\"']?([^;\"'\s]+)", f.read(), re.M))
+    absent = [path for path in paths if path.startswith("/") and not os.path.exists(path)]
+    try:
+        yield
+    finally:
+        for path in absent:
+            if os.path.exists(path) and os.path.getsize(path) == 0:
+                files.remove(path)
+
+
+def _only_files_and_folders(folder: str, names: list[str]) -> set[str]:
+    """copytree would wait for ever on a named pipe."""
+    paths = {name: os.path.join(folder, name) for name in names}
+    return {
+        name
+        for name, path in paths.items()
+        if not (os.path.islink(path) or os.path.isfile(path) or os.path.isdir(path))
+    }

@@ -1,0 +1,7 @@
+"""python -m ssemedic."""
+
+import sys
+
+from ssemedic.cli import main
+
+sys.exit(main())

@@ -1,0 +1,312 @@
+"""The command line: arguments, confirmation, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ssemedic import __version__
+from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
+from ssemedic.report import terminal
+from ssemedic.report.model import Report, exit_code
+from ssemedic.rules import Rule, all_rules
+
+EXIT_CODES = """exit codes:
+  0  healthy, or repaired and proven
+  1  causes remain: nothing was changed, or what is left needs a person
+  2  usage or configuration error
+  3  host unreachable, or the cause is unknown
+  4  the change failed or was not proven, and was undone
+  5  the undo failed: look at the host now
+"""
+UNREACHABLE = 3
+USAGE = 2
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*\Z")
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done as it is written."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    console = Console(stderr=False, highlight=False, soft_wrap=False)
+    try:
+        return int(arguments.command(arguments, console))
+    except (UsageError, AssignmentError) as error:
+        _complain(str(error))
+        return USAGE
+    except KeyboardInterrupt:
+        _complain("interrupted; a change that was begun is undone by the host itself")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ssemedic",
+        description="Find out why an event stream is broken, repair its host, prove the repair.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ssemedic {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    diagnose = _command(commands, "diagnose", "find the cause; change nothing", _diagnose)
+    _host_arguments(diagnose)
+
+    remediate = _command(commands, "remediate", "find the cause, repair, prove", _remediate)
+    _host_arguments(remediate)
+    remediate.add_argument(
+        "--check", action="store_true", help="show the plan as a diff and change nothing"
+    )
+    remediate.add_argument("--yes", action="store_true", help="apply the plan without asking")
+
+    _command(commands, "rules", "list the causes that are known", _rules)
+    explain = _command(commands, "explain", "explain one cause", _explain)
+    explain.add_argument("rule", metavar="RULE", help="its id, as `ssemedic rules` lists it")
+    return parser
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _host_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", required=True, help="a host of the inventory, or any name or address"
+    )
+    parser.add_argument("--url", help="the URL that the browser opens, without the token")
+    parser.add_argument(
+        "--token-file", type=Path, help="a file (mode 0600) that holds the access token"
+    )
+    parser.add_argument(
+        "--inventory",
+        action="append",
+        type=Path,
+        help="an Ansible inventory; may be repeated (default: the project's inventory/)",
+    )
+    parser.add_argument(
+        "--for",
+        dest="window",
+        type=float,
+        default=WINDOW,
+        metavar="SECONDS",
+        help="how long each stream is watched (default: %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write the report's files into a directory"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="name what was cleared, too")
+
+
+def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
+    found = _look(arguments, console)
+    if isinstance(found, int):
+        return found
+    if found["plan"] and not found["plan"]["empty"]:
+        terminal.render_plan(found, console)
+    _write(arguments, found)
+    return exit_code(found)
+
+
+def _remediate(arguments: argparse.Namespace, console: Console) -> int:
+    found = _look(arguments, console)
+    if isinstance(found, int):
+        return found
+    _write(arguments, found)
+    if found["plan"]:
+        terminal.render_plan(found, console)
+    if not found["plan"] or found["plan"]["empty"] or arguments.check:
+        return exit_code(found)
+    if not arguments.yes and not _confirmed(found, console):
+        console.print("Nothing was changed.")
+        return exit_code(found)
+    done = _apply(arguments, found, console)
+    if isinstance(done, int):
+        return done
+    terminal.render_changes(done, console)
+    terminal.render_proof(done, console)
+    _write(arguments, done)
+    return exit_code(done)
+
+
+def _look(arguments: argparse.Namespace, console: Console) -> Report | int:
+    """The diagnosis, shown; or the exit code where there is none."""
+    answer = _run("playbooks/diagnose.yml", arguments, {}, "Looking at")
+    if isinstance(answer, int):
+        return answer
+    if "report" not in answer:
+        terminal.render_candidates(arguments.host, answer.get("candidates") or [], console)
+        return USAGE
+    report: Report = answer["report"]
+    terminal.render_diagnosis(report, console, verbose=arguments.verbose)
+    return report
+
+
+def _apply(arguments: argparse.Namespace, report: Report, console: Console) -> Report | int:
+    del console
+    with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
+        path = Path(private, "approved.json")
+        path.write_text(json.dumps(report), "utf-8")
+        answer = _run(
+            "playbooks/apply.yml", arguments, {"sse_approved_report": str(path)}, "Repairing"
+        )
+    return answer if isinstance(answer, int) else answer["report"]
+
+
+def _run(
+    playbook: str, arguments: argparse.Namespace, more: dict[str, Any], doing: str
+) -> dict[str, Any] | int:
+    """One playbook on one host: what its last task reported, or the exit code where it failed."""
+    from ssemedic import runner  # ansible_runner takes its time to import
+
+    variables = {**_variables(arguments), **more}
+    status = Console(stderr=True, highlight=False)
+    with status.status(f"{doing} {arguments.host} ...") as line:
+        try:
+            outcome = runner.run(
+                playbook,
+                _inventories(arguments),
+                variables,
+                lambda host, task: line.update(f"{host}: {task}"),
+            )
+        except runner.RunError as error:
+            raise UsageError(str(error)) from error
+    host = arguments.host
+    if host in outcome.reported:
+        return outcome.reported[host]
+    if host in outcome.unreachable:
+        _complain(f"{host}: cannot be reached: {outcome.unreachable[host]}")
+        return UNREACHABLE
+    _complain(f"{host}: {outcome.failed.get(host, 'the run ended without a report')}")
+    return UNREACHABLE
+
+
+def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the operator said, as variables; raises before anything runs if it cannot be used."""
+    if not _HOST.match(arguments.host):
+        raise UsageError(f"--host: {arguments.host!r} is not a host name or address")
+    if not 1 <= arguments.window <= 600:
+        raise UsageError(f"--for: is {arguments.window:g}, must be 1 to 600 seconds")
+    endpoint: dict[str, str] = {}
+    if arguments.url:
+        endpoint["url"] = arguments.url
+    if arguments.token_file:
+        endpoint["token_file"] = str(arguments.token_file.expanduser().resolve())
+        if re.search(r"\{[{%#]", endpoint["token_file"]):
+            raise UsageError("--token-file: the path looks like a template, must be a plain path")
+    if arguments.url:
+        checked = assignment_of({"endpoint": endpoint})
+        if checked and checked.token and not arguments.token_file:
+            raise UsageError(
+                "--url: carries a token, which every process list shows; "
+                "put it into a file (mode 0600) and name it with --token-file"
+            )
+    elif arguments.token_file:
+        from ssemedic.token import TokenError, read_token
+
+        try:
+            read_token(Path(endpoint["token_file"]))
+        except TokenError as error:
+            raise UsageError(str(error)) from error
+    return {
+        "sse_hosts": arguments.host,
+        "sse_endpoint_override": endpoint,
+        "sse_evidence_window": arguments.window,
+        "sse_report_show": False,
+    }
+
+
+def _inventories(arguments: argparse.Namespace) -> list[str]:
+    from ssemedic import runner
+
+    chosen: list[Path] = arguments.inventory or [runner.ROOT / "inventory"]
+    for path in chosen:
+        if not path.exists():
+            raise UsageError(f"--inventory: {path} does not exist")
+    # The last one makes a bare name or address a host, and is nothing new to a host that is known.
+    return [str(path.resolve()) for path in chosen] + [f"{arguments.host},"]
+
+
+def _confirmed(report: Report, console: Console) -> bool:
+    if not sys.stdin.isatty():
+        console.print("Not a terminal, so nobody can be asked; --yes applies the plan.")
+        return False
+    answer = console.input(f"Apply this to {report['host']}? [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _write(arguments: argparse.Namespace, report: Report) -> None:
+    if arguments.json:
+        _save(arguments.json, json.dumps(report, indent=2) + "\n")
+    if arguments.report:
+        arguments.report.mkdir(parents=True, exist_ok=True)
+        _save(arguments.report / "report.json", json.dumps(report, indent=2) + "\n")
+        _save(arguments.report / "report.txt", "\n".join(terminal.text(report)) + "\n")
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+
+
+def _rules(arguments: argparse.Namespace, console: Console) -> int:
+    del arguments
+    for rule in all_rules():
+        console.print(f"{rule.id:<28} {rule.layer:<9} {rule.title}", soft_wrap=True)
+    return 0
+
+
+def _explain(arguments: argparse.Namespace, console: Console) -> int:
+    rule = next((r for r in all_rules() if r.id == arguments.rule.replace("-", "_")), None)
+    if rule is None:
+        raise UsageError(f"{arguments.rule}: is not a rule; `ssemedic rules` lists them")
+    for line in _explanation(rule):
+        console.print(line, markup=False)
+    return 0
+
+
+def _explanation(rule: Rule) -> list[str]:
+    signs = ", ".join(
+        f"{s.kind} ({', '.join(map(str, s.statuses))})" if s.statuses else s.kind
+        for s in rule.explains
+    )
+    return [
+        f"{rule.id}  ({rule.layer}, {rule.severity})",
+        "",
+        rule.title,
+        "",
+        rule.text,
+        "",
+        f"Explains: {signs}",
+        f"Needs: {', '.join(rule.needs)}",
+    ]
+
+
+def _complain(sentence: str) -> None:
+    Console(stderr=True, highlight=False).print(f"ssemedic: {sentence}", markup=False)

@@ -1,0 +1,86 @@
+"""Where a location passes its requests to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .lexer import Directive
+from .tree import Tree
+
+PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
+_SCHEMES = {"fastcgi_pass": "fastcgi", "uwsgi_pass": "uwsgi", "scgi_pass": "scgi"}
+_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+_SPLIT = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place that may answer. ``host`` and ``port`` are empty for a unix socket, whose
+    path is in ``unix``; ``where`` is the line that names it."""
+
+    host: str
+    port: int
+    unix: str
+    scheme: str
+    where: str
+    backup: bool = False
+    down: bool = False
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A pass directive taken apart. ``uri`` is the URI part as written, None without one;
+    ``authority`` the host:port, upstream name or "unix:/path"."""
+
+    scheme: str
+    authority: str
+    uri: str | None
+
+
+def take_apart(directive: str, value: str) -> Passed:
+    """ "http://127.0.0.1:8000/x" -> http, 127.0.0.1:8000, /x."""
+    found = _SPLIT.fullmatch(value)
+    assert found is not None  # every part of the pattern is optional
+    scheme = (found["scheme"] or _SCHEMES.get(directive, "grpc")).lower()
+    rest = found["rest"]
+    if rest.startswith("unix:"):
+        path, colon, uri = rest[5:].partition(":")
+        return Passed(scheme, f"unix:{path}", uri if colon else None)
+    cut = min((rest.index(c) for c in "/?" if c in rest), default=len(rest))
+    if "$" in rest[:cut] and cut == len(rest):
+        return Passed(scheme, rest, None)
+    uri = rest[cut:]
+    return Passed(scheme, rest[:cut], (uri if uri.startswith("/") else f"/{uri}") if uri else None)
+
+
+def upstream_block(tree: Tree, http: Directive, name: str) -> Directive | None:
+    """The upstream{} of that name."""
+    for block in tree.blocks("upstream", http):
+        if block.args and block.args[0].lower() == name.lower():
+            return block
+    return None
+
+
+def targets(
+    tree: Tree, http: Directive, passed: Passed, where: str
+) -> tuple[tuple[Target, ...], Directive | None]:
+    """The places behind a pass, and the upstream block if there is one."""
+    block = upstream_block(tree, http, passed.authority)
+    if block is None:
+        return (_target(passed.authority, passed.scheme, where),), None
+    return tuple(
+        _target(server.args[0], passed.scheme, server.where, server.args[1:])
+        for server in tree.flat(block.block)
+        if server.name == "server" and server.args
+    ), block
+
+
+def _target(authority: str, scheme: str, where: str, flags: tuple[str, ...] = ()) -> Target:
+    backup, down = "backup" in flags, "down" in flags
+    if authority.startswith("unix:"):
+        return Target("", 0, authority[5:], scheme, where, backup, down)
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d+))?", authority)
+    host, port = (found[1], found[2]) if found else (authority, None)
+    default = _PORTS.get(scheme, 80)
+    return Target(host.strip("[]"), int(port) if port else default, "", scheme, where, backup, down)

@@ -1,0 +1,86 @@
+"""The message flow: sent, then seen as an event on an open stream."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from ssemedic.endpoint import Message
+from ssemedic.probe import outside
+from ssemedic.probe.request import Request
+from ssemedic.stream.record import Stream
+
+#: The stream is given this long to open before the message is sent (seconds).
+_HEAD_START = 1.0
+
+
+def send_and_watch(request: Request, message: Message) -> dict[str, Any]:
+    """Open the stream, post the message, and look for its id among the events.
+
+    Returns plain data: sent, delivered, seconds from sending to arrival, detail.
+    """
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        watching = threads.submit(outside.record, request)
+        time.sleep(_HEAD_START)
+        answer = _post(request, message)
+        stream = watching.result()
+    number = _id_of(answer, message.id)
+    if number is None:
+        status = answer.status or answer.end.kind
+        return _outcome(False, False, None, f"POST {message.path} answered {status}")
+    sent_at = answer.started + (answer.phases.sent or 0.0)
+    arrived = _arrival(stream, number)
+    if arrived is None:
+        return _outcome(True, False, None, f"no event with {message.id} {number} came back")
+    seconds = max(0.0, stream.started + arrived - sent_at)
+    return _outcome(True, True, seconds, f"event with {message.id} {number} came back")
+
+
+def _post(request: Request, message: Message) -> Stream:
+    parts = urlsplit(request.url)
+    return outside.record(
+        Request(
+            hop="public",
+            variant="message",
+            url=urlunsplit((parts.scheme, parts.netloc, message.path, "", "")),
+            method="POST",
+            headers=(("Content-Type", "application/json"), ("Accept", "application/json")),
+            token=request.token,
+            token_parameter="",
+            body=json.dumps(dict(message.body)).encode(),
+            window=5.0,
+            ca_file=request.ca_file,
+            proxy_command=request.proxy_command,
+        )
+    )
+
+
+def _id_of(answer: Stream, name: str) -> str | None:
+    if answer.status is None or not 200 <= answer.status < 300:
+        return None
+    try:
+        data = json.loads(answer.body)
+    except ValueError:
+        return None
+    value = data.get(name) if isinstance(data, dict) else None
+    return str(value) if value not in (None, "") else None
+
+
+def _arrival(stream: Stream, number: str) -> float | None:
+    """Seconds from the stream's start to the read that completes the id; None if it never came."""
+    offset = stream.body.find(number.encode())
+    if offset < 0:
+        return None
+    end, total = offset + len(number), 0
+    for read in stream.reads:
+        total += read.size
+        if total >= end:
+            return read.at
+    return None
+
+
+def _outcome(sent: bool, delivered: bool, seconds: float | None, detail: str) -> dict[str, Any]:
+    return {"sent": sent, "delivered": delivered, "seconds": seconds, "detail": detail}

@@ -1,0 +1,94 @@
+"""Complete a report with what the change and the proof brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ssemedic.diagnosis import Verdict
+from ssemedic.report.model import Report
+
+Task = Mapping[str, Any]  # the result of an Ansible task
+
+
+def with_preview(report: Report, preview: Task) -> Report:
+    """The report with the diff of a dry run in its plan, or the reason why none can be had."""
+    if not report["plan"]:
+        return report
+    plan = {**report["plan"], "diff": _diff(preview)}
+    notes = list(report["notes"])
+    if preview.get("failed"):
+        notes.append(f"the plan cannot be applied: {preview.get('msg', 'no reason given')}")
+    return {**report, "plan": plan, "notes": notes}
+
+
+def with_changes(
+    report: Report,
+    changed: Task,
+    after: Task,
+    committed: Task,
+    reverted: Task,
+    message: Mapping[str, Any] | None,
+) -> Report:
+    """The report with what was done, how it ended, and the proof."""
+    proof = after.get("proof")
+    if proof and message is not None:
+        delivered = bool(message.get("delivered"))
+        proof = {**proof, "message": dict(message), "proven": proof["proven"] and delivered}
+    outcome, text = _outcome(changed, committed, reverted)
+    verdict = after.get("report", {}).get("verdict", {}).get("before") if proof else None
+    if outcome != "committed" and outcome != "unchanged":
+        verdict = None
+    return {
+        **report,
+        "plan": {**report["plan"], "diff": _diff(changed) or report["plan"]["diff"]},
+        "changes": {
+            "id": str(changed.get("id") or ""),
+            "outcome": outcome,
+            "diff": _diff(changed),
+            "files": [str(item["path"]) for item in _diff(changed)],
+            "workers": changed.get("workers"),
+            "seconds": changed.get("seconds"),
+            "message": text,
+        },
+        "proof": proof,
+        "verdict": {
+            "before": report["verdict"]["before"],
+            "after": Verdict(verdict) if verdict else None,
+        },
+    }
+
+
+def _outcome(changed: Task, committed: Task, reverted: Task) -> tuple[str, str]:
+    """How the change ended, in one word of the schema and one sentence."""
+    if changed.get("failed") or not changed:
+        text = str(changed.get("msg") or "the change could not be started")
+        return ("undo_failed" if changed.get("undone") is False else "undone"), text
+    if _ran(committed):
+        return "committed", "proven, and kept"
+    if _ran(reverted):
+        return "undone", "not proven, so the host was put back as it was"
+    if reverted.get("failed"):
+        return "undo_failed", f"the undo failed: {reverted.get('msg', 'no reason given')}"
+    if changed.get("changed") is False:
+        return "unchanged", "everything was already as planned"
+    return "undo_failed", (
+        "the host did not answer any more; it undoes the change by itself when its timer runs out"
+    )
+
+
+def _ran(task: Task) -> bool:
+    return bool(task) and not task.get("skipped") and not task.get("failed")
+
+
+def _diff(task: Task) -> list[dict[str, str]]:
+    diff = task.get("diff") or []
+    return [
+        {
+            "path": str(item.get("after_header") or item.get("before_header") or ""),
+            "before": str(item.get("before") or ""),
+            "after": str(item.get("after") or ""),
+        }
+        for item in diff
+        if isinstance(item, Mapping)
+    ]

@@ -1,0 +1,99 @@
+"""Run a playbook and hear what it says of each host. The only file that imports ansible_runner."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Called with (host, what is being done) as a run goes on.
+Progress = Callable[[str, str], None]
+
+
+class RunError(RuntimeError):
+    """The playbook could not be run at all; the message says what to do."""
+
+
+@dataclass
+class Outcome:
+    """What a run said. Each mapping is by host; the values are one sentence or plain data."""
+
+    reported: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
+    output: list[str] = field(default_factory=list)
+
+
+def run(
+    playbook: str,
+    inventories: Sequence[str],
+    variables: Mapping[str, Any],
+    progress: Progress,
+    arguments: Sequence[str] = (),
+) -> Outcome:
+    """Run a playbook of this project; raises `RunError` if it did not begin.
+
+    ``variables`` hold what the operator said, never what a host said: Ansible
+    treats them as templates.
+    """
+    if not (ROOT / playbook).is_file():
+        raise RunError(f"{playbook}: is not in {ROOT}; run from a checkout of the project")
+    outcome = Outcome()
+
+    def hear(event: Mapping[str, Any]) -> bool:
+        _hear(event, outcome, progress)
+        return False  # event data may hold host text: it stays off the disk
+
+    with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
+        ansible_runner.run(
+            private_data_dir=private,
+            project_dir=str(ROOT),
+            playbook=playbook,
+            inventory=list(inventories),
+            extravars=dict(variables),
+            cmdline=" ".join(arguments) or None,
+            event_handler=hear,
+            quiet=True,
+            envvars={
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                # ansible-runner finds ansible-playbook by PATH alone.
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+                "ANSIBLE_NOCOLOR": "1",
+            },
+        )
+    if not (outcome.reported or outcome.failed or outcome.unreachable):
+        reason = next((line for line in outcome.output if "ERROR" in line), "")
+        raise RunError(reason.strip() or "the playbook reached no host: is it in the inventory?")
+    return outcome
+
+
+def _hear(event: Mapping[str, Any], outcome: Outcome, progress: Progress) -> None:
+    data = event.get("event_data") or {}
+    host = str(data.get("host", ""))
+    answer = data.get("res") or {}
+    kind = event.get("event")
+    if kind == "runner_on_start":
+        progress(host, str(data.get("task", "")))
+    elif kind == "runner_on_ok" and data.get("task_action") == "sse_report":
+        outcome.reported[host] = answer
+        outcome.failed.pop(host, None)
+    elif kind == "runner_on_unreachable":
+        outcome.unreachable[host] = one_line(answer.get("msg"))
+    elif kind == "runner_on_failed" and not data.get("ignore_errors"):
+        outcome.failed[host] = one_line(answer.get("msg") or answer.get("module_stderr"))
+    elif event.get("stdout"):
+        outcome.output += str(event["stdout"]).splitlines()
+
+
+def one_line(message: object) -> str:
+    """The gist of an Ansible message: its last line that says something."""
+    lines = [line.strip() for line in str(message or "").splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
