@@ -19,7 +19,6 @@ from lab import cgroup
 from lab.commands import must
 from lab.errors import LabError, SetupError
 from lab.layout import (
-    BRIDGE,
     IMAGES,
     MAX_HOSTS,
     NETWORK,
@@ -27,11 +26,14 @@ from lab.layout import (
     SECRETS,
     SIGNING_KEY,
     SSH_KEY,
+    STORE,
     Lab,
 )
 from lab.requirements import os_release
+from lab.state import exclusive
 
 BUILD_GROUP = "ssemedic-lab-build"
+LOCK = STORE / "base.lock"
 BUILD_SECONDS = 900.0
 REQUIREMENTS = PROJECT / "roles" / "sse_service" / "files" / "requirements.txt"
 CUSTOMIZE = PROJECT / "lab" / "customize.sh"
@@ -148,12 +150,11 @@ def base_name() -> str:
             CUSTOMIZE.read_bytes(),
             (SECRETS / f"{SSH_KEY.name}.pub").read_bytes(),
             (SECRETS / "host_ed25519.pub").read_bytes(),
-            str(BRIDGE),
         ]
     )
 
 
-def build_step(what: str, command: list[str]) -> None:
+def build_step(group: str, what: str, command: list[str]) -> None:
     """Run one step of a build in the build's cgroup, so that nothing of it can be orphaned.
 
     Raises LabError with the end of the step's output.
@@ -162,7 +163,7 @@ def build_step(what: str, command: list[str]) -> None:
     began = time.monotonic()
     private = ["unshare", "--mount", "--propagation", "private", *command]
     done = subprocess.run(
-        cgroup.entering(BUILD_GROUP, "guest", private),
+        cgroup.entering(group, "guest", private),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -185,6 +186,7 @@ def _download_wheels(root: Path) -> None:
     fitting = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)]
     platforms = [*fitting, f"manylinux2014_{machine}"]
     build_step(
+        BUILD_GROUP,
         "fetching the wheels of the reference service",
         [
             *[sys.executable, "-m", "pip", "download", "--quiet", "--no-input"],
@@ -199,39 +201,53 @@ def _download_wheels(root: Path) -> None:
 def ensure_base() -> Path:
     """The folder of the base image's root, built first where it is missing.
 
-    The caller holds the image lock. Raises SetupError or LabError.
+    Raises SetupError or LabError.
     """
-    image = IMAGES / base_name()
-    if (image / "root").is_dir():
-        return image / "root"
-    say("building the base image (once; about a minute)")
+    root = IMAGES / base_name() / "root"
+    if not root.is_dir():
+        with exclusive(LOCK, "lab: the base image is being built elsewhere, waiting"):
+            if not root.is_dir():
+                _build(root.parent)
+    os.utime(root.parent)
+    return root
+
+
+def sweep() -> None:
+    """Remove what an interrupted build left; the caller holds the lock."""
     cgroup.destroy(BUILD_GROUP)
-    cgroup.create(BUILD_GROUP)
-    draft = IMAGES / f".{image.name}.draft"
-    if draft.exists():
+    for draft in IMAGES.glob(".base-*"):
         shutil.rmtree(draft)
-    draft.mkdir(parents=True)
+
+
+def _build(image: Path) -> None:
+    say("building the base image (once; half a minute)")
+    sweep()
+    cgroup.create(BUILD_GROUP)
+    draft = IMAGES / f".{image.name}"
     root = draft / "root"
+    root.mkdir(parents=True)
+    codename = os_release()["VERSION_CODENAME"]
     try:
         sources = draft / "sources.list"
         sources.write_text("".join(f"{line}\n" for line in apt_sources()), encoding="utf-8")
         build_step(
-            f"installing Debian {os_release()['VERSION_CODENAME']}",
+            BUILD_GROUP,
+            f"installing Debian {codename}",
             [
                 *["mmdebstrap", "--mode=root", "--variant=minbase", "--quiet"],
                 *[f"--aptopt={line}" for line in apt_options()],
                 f"--include={','.join(PACKAGES)}",
-                *[os_release()["VERSION_CODENAME"], str(root), str(sources)],
+                *[codename, str(root), str(sources)],
             ],
         )
         _download_wheels(root)
-        (draft / "hosts").write_text(_hosts_table(), encoding="ascii")
         build_step(
-            "preparing users, keys and units", ["sh", str(CUSTOMIZE), str(root), str(SECRETS)]
+            BUILD_GROUP,
+            "preparing users, keys and units",
+            ["sh", str(CUSTOMIZE), str(root), str(SECRETS)],
         )
         (root / "etc/hosts").write_text(_hosts_table(), encoding="ascii")
         os.sync()
-        draft.replace(image)
+        draft.rename(image)
     finally:
-        cgroup.destroy(BUILD_GROUP)
-    return image / "root"
+        sweep()

@@ -13,12 +13,11 @@ from lab.requirements import check_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from lab.host import Root
     from lab.layout import Host, Lab
 
-IMAGE_LOCK = STORE / "images.lock"
+BUSY = "lab: is busy elsewhere, waiting"
 # As many as boot at once without waiting for each other on two processors.
 PARALLEL = 10
 URL = "http://{name}:8080/events"
@@ -30,14 +29,13 @@ def up(lab: Lab, names: Sequence[str], image: str = "service") -> list[Host]:
     Raises SetupError or LabError.
     """
     check_ready()
-    with _locked(lab):
+    with state.exclusive(lab.lock_file, BUSY):
         wanted = [lab.host(name) for name in names]
         _sweep(lab)
-        with _images_locked():
-            root = service.ensure_root(image)
-            outdated = [one for one in wanted if not _runs_on(one, root)]
-            _boot(lab, outdated, root)
-            service.prune(root)
+        root = service.ensure_root(image)
+        outdated = [one for one in wanted if not _runs_on(one, root)]
+        _boot(lab, outdated, root)
+        service.prune()
         _each(wanted, lambda one: host.wait_until_ready(one, root.ports))
         for one in outdated:
             changes.remember(one)
@@ -55,14 +53,14 @@ def mend(one: Host) -> None:
     if record is None:
         raise LabError(f"host {one.name}: does not run; `python -m lab up {one.name}` starts it")
     image = "service" if "+" in record.image else "base"
-    with _locked(one.lab):
+    with state.exclusive(one.lab.lock_file, BUSY):
         host.remove(one)
     up(one.lab, [one.name], image)
 
 
 def down(lab: Lab, names: Sequence[str]) -> None:
     """Remove the named hosts; without names everything but the cached images."""
-    with _locked(lab):
+    with state.exclusive(lab.lock_file, BUSY):
         if names:
             _each([lab.host(name) for name in names], host.remove)
             state.write_hosts_file(lab)
@@ -70,8 +68,11 @@ def down(lab: Lab, names: Sequence[str]) -> None:
             _each(_traces(lab), host.remove)
         if not _traces(lab):
             _remove_lab(lab)
-    with _images_locked():
-        service.sweep_builder()
+    # Left alone where somebody is building right now.
+    for lock, sweep in ((base.LOCK, base.sweep), (service.LOCK, service.sweep)):
+        with state.exclusive_now(lock) as free:
+            if free:
+                sweep()
 
 
 def _boot(lab: Lab, hosts: Sequence[Host], root: Root) -> None:
@@ -130,11 +131,3 @@ def _each(hosts: Sequence[Host], work: Callable[[Host], None]) -> None:
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         for job in [pool.submit(work, one) for one in hosts]:
             job.result()
-
-
-def _locked(lab: Lab) -> AbstractContextManager[None]:
-    return state.exclusive(lab.lock_file, f"lab: {lab.name} is busy elsewhere, waiting")
-
-
-def _images_locked() -> AbstractContextManager[None]:
-    return state.exclusive(IMAGE_LOCK, "lab: an image is being built elsewhere, waiting")

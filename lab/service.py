@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from lab import base, cgroup, host, network
 from lab.errors import LabError
 from lab.host import Root
-from lab.layout import IMAGES, PROJECT, SIGNING_KEY, Lab
-from lab.state import Record, load, recorded_hosts, save, write_atomically, write_hosts_file
+from lab.layout import IMAGES, PROJECT, SIGNING_KEY, STORE, Host, Lab
+from lab.state import (
+    Record,
+    exclusive,
+    load,
+    recorded_hosts,
+    save,
+    write_atomically,
+    write_hosts_file,
+)
 
 BUILDER = Lab("ssemedic-lab-image")
+BUILD_GROUP = "ssemedic-lab-build-service"
+LOCK = STORE / "service.lock"
+UNUSED_SECONDS = 3600.0
 PLAYBOOK = PROJECT / "lab" / "service.yml"
 ROLE = PROJECT / "roles" / "sse_service"
 TEMPLATES = PROJECT / "templates"
@@ -48,10 +60,7 @@ def service_name(base_name: str) -> str:
 
 
 def ensure_root(image: str) -> Root:
-    """The layers of `base` or `service`, built where missing; the caller holds the image lock.
-
-    Raises SetupError or LabError.
-    """
+    """The layers of `base` or `service`, built where missing. Raises SetupError or LabError."""
     base_root = base.ensure_base()
     base_name = base_root.parent.name
     plain = Root(base_name, (base_root,), (22, 80))
@@ -60,7 +69,10 @@ def ensure_root(image: str) -> Root:
     name = service_name(base_name)
     layer = IMAGES / name / "root"
     if not layer.is_dir():
-        _build(plain, IMAGES / name)
+        with exclusive(LOCK, "lab: the service layer is being built elsewhere, waiting"):
+            if not layer.is_dir():
+                _build(plain, layer.parent)
+    os.utime(layer.parent)
     return Root(f"{name}+{base_name}", (layer, base_root), (22, 80, 8000, 8080))
 
 
@@ -76,8 +88,8 @@ def _ansible_playbook() -> str:
 
 def _build(plain: Root, image: Path) -> None:
     base.say("building the service layer (once per change of the role)")
-    sweep_builder()
-    cgroup.create(base.BUILD_GROUP)
+    sweep()
+    cgroup.create(BUILD_GROUP)
     builder = BUILDER.host("web1")
     network.create_lab_network(BUILDER)
     try:
@@ -87,6 +99,7 @@ def _build(plain: Root, image: Path) -> None:
         host.wait_until_ready(builder, plain.ports)
         save(builder, Record(builder.name, builder.address, plain.name))
         base.build_step(
+            BUILD_GROUP,
             "deploying the notify service with its role",
             [
                 *["env", f"--chdir={PROJECT}", "SSEMEDIC_LAB=image", "ANSIBLE_NOCOLOR=1"],
@@ -97,8 +110,18 @@ def _build(plain: Root, image: Path) -> None:
         )
         host.power_off(builder)
         _keep(builder.upper_dir, image)
+    except LabError as error:
+        # The builder is about to go, and its journal with it.
+        raise LabError(f"{error}\n{_last_words(builder)}") from None
     finally:
-        sweep_builder()
+        sweep()
+
+
+def _last_words(builder: Host) -> str:
+    if host.leader(builder) is None:
+        return host.console_tail(builder)
+    journal = ["journalctl", "--no-pager", "--lines=15", "--output=cat", "--unit=notify"]
+    return "journal of notify.service:\n" + host.visit(builder, journal).stdout
 
 
 def _keep(upper: Path, image: Path) -> None:
@@ -110,32 +133,33 @@ def _keep(upper: Path, image: Path) -> None:
             path.unlink(missing_ok=True)
     for log in [path for path in (upper / "var/log").rglob("*") if path.is_file()]:
         log.unlink()
-    draft = image.with_name(f".{image.name}.draft")
+    draft = image.with_name(f".{image.name}")
     draft.mkdir()
     upper.rename(draft / "root")
     os.sync()
     draft.rename(image)
 
 
-def sweep_builder() -> None:
-    """Remove what an interrupted build left; the caller holds the image lock."""
-    cgroup.destroy(base.BUILD_GROUP)
+def sweep() -> None:
+    """Remove what an interrupted build left; the caller holds the lock."""
+    cgroup.destroy(BUILD_GROUP)
     host.remove(BUILDER.host("web1"))
     network.remove_lab_network(BUILDER)
     cgroup.destroy(BUILDER.name)
-    for folder in (BUILDER.run_dir, BUILDER.store_dir, *IMAGES.glob(".*.draft")):
+    for folder in (BUILDER.run_dir, BUILDER.store_dir, *IMAGES.glob(".service-*")):
         if folder.exists():
             shutil.rmtree(folder)
 
 
-def prune(keep: Root) -> None:
-    """Remove images that are neither `keep` nor under a running host of any lab."""
-    used = set(keep.name.split("+"))
+def prune() -> None:
+    """Remove images that no host of any lab runs on and that nobody asked for lately."""
+    used: set[str] = set()
     for run_dir in Path("/run").glob("ssemedic-lab*"):
         for running in recorded_hosts(Lab(run_dir.name)):
             if record := load(running):
                 used.update(record.image.split("+"))
-    for image in IMAGES.iterdir():
-        if image.name not in used and image.is_dir():
+    for image in IMAGES.glob("[!.]*"):
+        # A host that is being started has no record yet; its image was asked for just now.
+        if image.name not in used and time.time() - image.stat().st_mtime > UNUSED_SECONDS:
             base.say(f"removing the outdated image {image.name}")
             shutil.rmtree(image)

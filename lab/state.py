@@ -80,3 +80,16 @@ def exclusive(lock_file: Path, waiting: str) -> Iterator[None]:
             print(waiting, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def exclusive_now(lock_file: Path) -> Iterator[bool]:
+    """Hold the lock and yield true, or yield false where another process holds it."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -11,7 +11,7 @@ from ssemedic.case import Case
 from ssemedic.diagnosis import Cause, Diagnosis
 from ssemedic.evidence import TextFile, Unit
 from ssemedic.finding import Advice, Audience, Disruption, NginxRemedy, Status, UnitRemedy
-from ssemedic.nginx import Edit, Refusal, adopt
+from ssemedic.nginx import Edit, Line, Refusal, adopt
 
 OURS = "/etc/nginx/ssemedic"
 DROP_IN = "50-ssemedic.conf"
@@ -27,14 +27,6 @@ class Counsel:
 
     rule: str
     advice: Advice
-
-
-@dataclass(frozen=True)
-class NginxPlan:
-    """The edit of the nginx configuration and the causes that call for each directive."""
-
-    edit: Edit
-    causes: Mapping[str, str]  # directive -> rule
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class UnitPlan:
 class Plan:
     """What would be changed on the host, and what people must do themselves."""
 
-    nginx: NginxPlan | None
+    nginx: Edit | None
     units: tuple[UnitPlan, ...]
     advice: tuple[Counsel, ...]
     disruption: Disruption
@@ -84,32 +76,44 @@ def plan(case: Case, diagnosis: Diagnosis) -> Plan:
     return Plan(nginx, units, tuple(advice), disruption)
 
 
-def _nginx(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> NginxPlan | None:
+def _nginx(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> Edit | None:
+    """The edit that gives the location what the causes call for; a refusal becomes advice."""
     topology = case.topology
     if not causes or topology.tree is None or topology.route is None:
         return None
-    settings: dict[str, tuple[tuple[str, ...], ...]] = {}
-    why: dict[str, str] = {}
+    lines: list[Line] = []
     location: str | None = None
     for cause in causes:
         remedy = cause.finding.remedy
         assert isinstance(remedy, NginxRemedy)
         location = remedy.location or location
         for name, values in remedy.settings.items():
-            if settings.get(name, values) != values and name != "proxy_set_header":
-                raise PlanError(
-                    f"{name}: {why[name]} asks for {settings[name]}, {cause.rule.id} for {values}"
-                )
-            before = settings.get(name, ())
-            settings[name] = before + tuple(v for v in values if v not in before)
-            why.setdefault(name, cause.rule.id)
+            for args in values:
+                _add(lines, Line(name, args, cause.rule.id, cause.rule.title))
     ours = f"{OURS}/{slug(case.endpoint.url)}.conf"
-    edit = adopt(topology.tree, topology.route, settings, ours, location=location)
+    edit = adopt(topology.tree, topology.route, lines, ours, location=location)
     if isinstance(edit, Refusal):
-        text = f"Not changed by us, because {edit.reason}. By hand:\n{edit.lines}"
+        by_hand = "".join(f"\n    {line}" for line in edit.advice)
+        text = f"Not changed by us: {edit.reason}. By hand, in the location of the stream:{by_hand}"
         advice.append(Counsel(causes[0].rule.id, Advice(Audience.SERVER, text)))
         return None
-    return NginxPlan(edit, why) if edit.files or edit.directives else None
+    return edit if edit.files or edit.directives else None
+
+
+def _add(lines: list[Line], wish: Line) -> None:
+    """Add a wish unless it is there; raises `PlanError` if another one contradicts it."""
+    for line in lines:
+        if line.name != wish.name:
+            continue
+        if wish.name == "proxy_set_header" and line.args[0] != wish.args[0]:
+            continue
+        if line.args == wish.args:
+            return
+        raise PlanError(
+            f"{wish.name}: {line.cause} asks for {' '.join(line.args)}, "
+            f"{wish.cause} for {' '.join(wish.args)}"
+        )
+    lines.append(wish)
 
 
 def slug(url: str) -> str:

@@ -58,3 +58,17 @@ class Symptom:
     def id(self) -> str:
         """Stable within one report: kind and hop."""
         return f"{self.kind}@{self.hop}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a healthy stream would show: what symptoms are judged against.
+
+    ``origin`` is the page's origin ("https://app.example.org"), None where no other
+    origin reads the stream. ``keepalive_seconds`` is how often the service promises a
+    byte, None where it promises nothing. ``window`` is how long was recorded, in seconds.
+    """
+
+    origin: str | None = None
+    keepalive_seconds: float | None = None
+    window: float = 8.0

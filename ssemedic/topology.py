@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ssemedic.endpoint import Endpoint
-from ssemedic.evidence import Evidence, Listener, Process, Unit
+from ssemedic.evidence import Evidence, Listener, Nginx, Process, Unit
 from ssemedic.nginx import ConfigError, Route, Target, Tree, route, tree_of
 from ssemedic.stream.record import Stream
 
@@ -110,16 +110,21 @@ def target_address(target: Target) -> str:
     return f"{host}:{target.port}"
 
 
+def collected_tree(nginx: Nginx) -> Tree:
+    """The configuration as it was collected. Raises `ConfigError` where it cannot be read."""
+    links = {file.path: file.link for file in nginx.files if file.link}
+    return tree_of({file.path: file.content for file in nginx.files}, nginx.main, links)
+
+
 def _route(
     evidence: Evidence, endpoint: Endpoint, notes: list[str]
 ) -> tuple[Tree | None, Route | None]:
     nginx = evidence.nginx
     if nginx is None or not nginx.files:
-        notes.append(f"nginx: {evidence.missing.get('nginx', 'no configuration was collected')}")
+        notes.append(evidence.missing.get("nginx", "nginx: no configuration was collected"))
         return None, None
     try:
-        links = {file.path: file.link for file in nginx.files if file.link}
-        tree = tree_of({file.path: file.content for file in nginx.files}, nginx.main, links)
+        tree = collected_tree(nginx)
         return tree, route(tree, endpoint.url, nginx.version)
     except ConfigError as error:
         notes.append(f"nginx: {error}")

@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 
 try:
     from ssemedic.assignment import AssignmentError, assignment_of
+    from ssemedic.candidates import candidates
     from ssemedic.evidence import Evidence, EvidenceError
     from ssemedic.judge import judge
     from ssemedic.report.model import proof_of, report_of
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (AssignmentError, EvidenceError) as error:
             raise AnsibleActionFail(str(error)) from error
         if assignment is None:
-            raise AnsibleActionFail("endpoint: no url, must be the URL that the browser opens")
+            return {**result, "changed": False, "candidates": candidates(evidence)}
         report = report_of(judge(evidence, assignment.endpoint, assignment.judged_token))
         result.update(changed=False, report=report)
         if arguments.get("before"):

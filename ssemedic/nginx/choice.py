@@ -258,9 +258,10 @@ def _find(
         ):
             best = location
     if best is None or best.name != uri:
-        slash = next((x for x in static if x.name == uri + "/"), None)
-        if slash is not None and _redirects(tree, slash):
-            return "ok", Choice(slash, {}, redirect=uri + "/")
+        slash = [x for x in static if x.name == uri + "/"]
+        if any(_redirects(tree, x) for x in slash):
+            slash.sort(key=lambda x: x.modifier != "=")
+            return "ok", Choice(slash[0], {}, redirect=uri + "/")
     state, choice = "declined", Choice(None, {})
     regex_allowed = True
     if best is not None:

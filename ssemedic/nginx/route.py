@@ -130,6 +130,7 @@ class _Walk:
         self.in_location = True  # the URI still begins with the location's name
         self.redirected = False  # by try_files or error_page, so the file exists
         self.handling_error = False
+        self.forced_status: int | None = None  # error_page keeps the status of the error
 
     def run(self) -> Route:
         step = self.rewrite(self.base)[0]
@@ -151,7 +152,8 @@ class _Walk:
             if step.kind == "next":
                 step = self.content(location, path)
         self.notes.append("rewrite or internal redirection cycle: nginx answers 500")
-        return self.answer(None, self.base, serves="none", status=500)
+        last = self.chain[-1] if self.chain else None
+        return self.answer(last, last.path if last else self.base, serves="none", status=500)
 
     def find(self, named: Location | None) -> tuple[Location | None, Route | None]:
         """The location for the present URI, or the 301 to its slash form."""
@@ -282,6 +284,8 @@ class _Walk:
             if str(code) not in codes:
                 continue
             self.handling_error = True
+            answer = next((c[1:] for c in codes if c.startswith("=")), str(code))
+            self.forced_status = int(answer) if answer.isdigit() else None
             if _ABSOLUTE.match(page):
                 return None
             return self.jump(line, page)
@@ -315,10 +319,9 @@ class _Walk:
         if text is None:
             self.unknown(line, to)
             return _Step("answer", self.answer(None, self.base, "none", line))
-        uri, question, args = text.partition("?")
+        uri, _, args = text.partition("?")
         self.variables.uri = uri
-        if question or line.name == "try_files":
-            self.variables.args = args
+        self.variables.args = args  # those of the client do not follow by themselves
         self.unparsed, self.redirected = False, True
         step = self.rewrite(self.base)[0]
         return step if step.kind == "answer" else _AGAIN
@@ -352,6 +355,10 @@ class _Walk:
         if uri.endswith("/"):
             index = effective(self.tree, path, "index", self.version).values
             uri += index[0][0] if index else "index.html"
+            if uri.count("/") == 1:  # the root is there; other folders hardly carry a stream
+                self.variables.uri, self.redirected, self.unparsed = uri, True, False
+                self.handed_over.append("index of the folder")
+                return _AGAIN
         elif not self.redirected and location is not None:
             jump = self.error_page(404, path)
             if jump is not None:
@@ -449,6 +456,6 @@ class _Walk:
             path=path,
             serves=serves,
             handler=handler,
-            status=status,
+            status=self.forced_status if status is None else status,
             redirect=redirect,
         )

@@ -5,6 +5,7 @@ Runs on the inspected host too (Python 3.8, standard library only).
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 
@@ -42,11 +43,42 @@ class Clock:
         return self.window - self.now()
 
 
+class StallWatch:
+    """Measures how long this process got no processor while a record was made.
+
+    A thread that sleeps for a moment and wakes late has been held up, and so was the
+    reading of the stream beside it.
+    """
+
+    _TICK = 0.05
+
+    def __init__(self) -> None:
+        self._longest = 0.0
+        self._over = threading.Event()
+        self._slept_at = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> float:
+        """Stop, and give the longest stall in seconds; 0.0 for anything under a tick."""
+        overslept = time.monotonic() - self._slept_at - self._TICK
+        self._over.set()
+        longest = max(self._longest, overslept)
+        return longest if longest > self._TICK else 0.0
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._TICK):
+            now = time.monotonic()
+            self._longest = max(self._longest, now - self._slept_at - self._TICK)
+            self._slept_at = now
+
+
 class Tape:
     """Collects one attempt and gives the `Stream`; no secret of the request gets past it."""
 
     def __init__(self, request: Request, vantage: str) -> None:
         self.clock = Clock(request.window)
+        self._watch = StallWatch()
         self.address = request.address
         self._request = request
         self._vantage = vantage
@@ -114,6 +146,7 @@ class Tape:
             headers=tuple((self._text(k), self._text(v)) for k, v in self._headers),
             reads=tuple(self._reads),
             body=mask(bytes(self._body), self._secrets)[: request.limits.body_limit],
+            stalled=self._watch.finish(),
             end=End(kind, self.clock.now(), self._text(detail.encode("latin-1", "replace"))),
         )
 

@@ -158,17 +158,18 @@ def _plan(plan: Plan | None) -> dict[str, Any] | None:
 
 
 def _nginx(plan: Plan) -> Mapping[str, Any] | None:
-    if plan.nginx is None:
+    edit = plan.nginx
+    if edit is None:
         return None
-    edit, causes = plan.nginx.edit, plan.nginx.causes
     return {
         "ours": edit.ours,
         "location": edit.location,
         "directives": [
-            {"name": line.name, "args": list(line.args), "cause": causes.get(line.name, "")}
+            {"name": line.name, "args": list(line.args), "cause": line.cause, "why": line.why}
             for line in edit.directives
         ],
         "edits": _edits(edit.files),
+        "notes": list(edit.notes),
     }
 
 

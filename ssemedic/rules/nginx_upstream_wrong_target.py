@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from ssemedic.case import Case
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.nginx import Route
 from ssemedic.rules import Sign, rule
-from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind
 from ssemedic.topology import target_address
 
@@ -53,7 +51,7 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
             )
         ),
         certainty=3,
-        remedy=NginxRemedy({"proxy_pass": ((_proxy_pass(route, only),),)}) if only else None,
+        remedy=NginxRemedy({"proxy_pass": ((f"http://{only.address}",),)}) if only else None,
         advice=()
         if only
         else (
@@ -64,9 +62,3 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
             ),
         ),
     )
-
-
-def _proxy_pass(route: Route, app: Stream) -> str:
-    """The same proxy_pass with the address of the app; scheme and URI part stay."""
-    pass_uri = route.pass_uri or ""
-    return f"http://{app.address}{pass_uri}"

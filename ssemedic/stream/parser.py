@@ -46,7 +46,11 @@ class Comment:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a stream holds. ``pending`` counts the bytes of an event that is not complete."""
+    """What a stream holds. ``pending`` counts the bytes of an event that is not complete.
+
+    ``pending_since`` is the second at which its first complete line arrived; ``ignored``
+    counts lines that are neither comments nor known fields.
+    """
 
     events: tuple[Event, ...]
     comments: tuple[Comment, ...]
@@ -54,6 +58,8 @@ class Parsed:
     last_id: str
     lines: int
     pending: int
+    pending_since: float | None
+    ignored: int
     dropped: int  # bytes of lines longer than `MAX_LINE`
 
     @property
@@ -76,6 +82,8 @@ class Parser:
         self._line_start = 0
         self._after_cr = False
         self._block_start: int | None = None  # the fields since the last blank line
+        self._block_at: float | None = None
+        self._ignored = 0
         self._type = ""
         self._data: list[str] = []
         self._id = ""
@@ -111,6 +119,8 @@ class Parser:
             last_id=self._last_id,
             lines=self._lines,
             pending=self._position - start,
+            pending_since=None if self._block_start is None else self._block_at,
+            ignored=self._ignored,
             dropped=self._dropped,
         )
 
@@ -133,6 +143,7 @@ class Parser:
         else:
             if self._block_start is None:
                 self._block_start = self._line_start
+                self._block_at = at
             name, _colon, value = line.decode("utf-8", "replace").partition(":")
             self._field(name, _without_space(value))
 
@@ -144,8 +155,11 @@ class Parser:
         elif name == "id":
             if "\0" not in value:
                 self._id = value
-        elif name == "retry" and value.isascii() and value.isdigit() and len(value) < 19:
-            self._retry = int(value)
+        elif name == "retry":
+            if value.isascii() and value.isdigit() and len(value) < 19:
+                self._retry = int(value)
+        else:
+            self._ignored += 1
 
     def _dispatch(self, end: int, at: float | None) -> None:
         self._last_id = self._id

@@ -67,7 +67,9 @@ class Stream:
     ``variant`` says what was varied against a browser's request ("" for nothing,
     "http10" for HTTP/1.0 with Connection: close, "gzip" ...). ``url`` never carries
     a token. ``body`` is the start of the body after transfer decoding, at most
-    ``body_limit`` bytes of it; ``reads`` covers the whole of it.
+    ``body_limit`` bytes of it; ``reads`` covers the whole of it. ``stalled`` is the
+    longest time in seconds for which the recorder itself got no processor: no time in
+    the record is surer than that.
     """
 
     hop: str
@@ -87,6 +89,7 @@ class Stream:
     headers: tuple[tuple[str, str], ...] = ()
     reads: tuple[Read, ...] = ()
     body: bytes = b""
+    stalled: float = 0.0
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None. Names compare without case (RFC 9110, 5.1)."""
@@ -138,6 +141,7 @@ class Stream:
             "reads": [[round(read.at, 4), read.size] for read in self.reads],
             "body": base64.b64encode(self.body).decode("ascii"),
             "end": dict(vars(self.end)),
+            "stalled": round(self.stalled, 3),
         }
 
     @classmethod

@@ -73,11 +73,15 @@ def kind_of(listener: Mapping[str, Any]) -> str | None:
 
 def find(
     listeners: Iterable[Mapping[str, Any]],
-    unit_files: Iterable[str],
+    wanted_units: Iterable[str],
     settings: Mapping[str, str],
     named: Iterable[Mapping[str, str]],
 ) -> list[Place]:
-    """Every broker of this host. ``settings`` is unit -> text that may hold a broker's URL."""
+    """Every broker of this host.
+
+    ``wanted_units`` are broker units that should run; ``settings`` is unit -> text that may
+    hold a broker's URL; ``named`` come from the inventory.
+    """
     places = [
         Place(item["kind"], item["address"], None, "the inventory names it") for item in named
     ]
@@ -89,10 +93,10 @@ def find(
         if kind:
             places.append(Place(kind, _reach(item), item["unit"], "it listens"))
     kinds = {place.kind for place in places}
-    for name in installed_units(unit_files):
+    for name in installed_units(wanted_units):
         if _UNITS[name] not in kinds:
             address = "127.0.0.1:%d" % _DEFAULT_PORTS[_UNITS[name]]
-            places.append(Place(_UNITS[name], address, name, "its unit is installed"))
+            places.append(Place(_UNITS[name], address, name, "its unit is enabled"))
     return _distinct(places)
 
 

@@ -240,13 +240,15 @@ def _log_files(host: Host) -> List[Dict[str, Any]]:
 
 def _ask_brokers(host: Host, shown: background.Attempt[Any]) -> List[background.Attempt[Any]]:
     app = _app_unit(host)
+    blocks = shown.value(host.deadline) or []
+    enabled = [block["Id"] for block in blocks if block.get("UnitFileState") == "enabled"]
     settings = {}
-    for block in shown.value(host.deadline) or []:
+    for block in blocks:
         ours = block["Id"] == app or units.matching([block["Id"]], host.wanted.patterns)
         if ours and not brokers.installed_units([block["Id"]]):
             settings[block["Id"]] = units.environment(block)
     found = host.listeners or []
-    places = brokers.find(found, host.unit_files, settings, host.wanted.brokers)
+    places = brokers.find(found, enabled, settings, host.wanted.brokers)
     monitoring = any(item["port"] == 8222 for item in found)
     return [
         host.start(

@@ -55,7 +55,7 @@ def _journal(
     argv += [part for unit in units for part in ("--unit", unit)]
     output = run(argv, limits.command_seconds, limits.bytes * 4)
     entries = parse_journal(output.stdout)
-    if not entries and output.status:
+    if not entries and output.status and output.stderr.strip():
         raise UnavailableError("journalctl: " + output.complaint)
     refusal = ""
     if os.geteuid() and not entries:

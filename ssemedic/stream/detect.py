@@ -1,0 +1,45 @@
+"""From records to symptoms: each record alone, then the hops side by side. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssemedic.stream.hops import HOPS, buffered, in_order
+from ssemedic.stream.origin import is_consequence, origins
+from ssemedic.stream.record import Stream
+from ssemedic.stream.single import observe_one
+from ssemedic.symptoms import Expected, Kind, Symptom
+
+__all__ = ["HOPS", "Expected", "is_consequence", "observe", "observe_one", "origins"]
+
+#: How a hop that buffers looks when it is seen alone.
+_BUFFERING_ALONE = (Kind.NO_ANSWER, Kind.HEADERS_LATE, Kind.SILENT)
+
+#: Headers that any hop may add on the way out.
+_ADDED_OUTSIDE = (Kind.MISSING_HEADER, Kind.MISSING_CORS)
+
+
+def observe(streams: Sequence[Stream], expected: Expected | None = None) -> tuple[Symptom, ...]:
+    """Every symptom of every hop, inner to outer. Counter-tests (variants) are left out."""
+    expected = expected or Expected()
+    hops = in_order(streams)
+    held = {symptom.hop: symptom for symptom in buffered(hops)}
+    found: list[Symptom] = []
+    for stream in hops:
+        alone = observe_one(stream, expected)
+        if stream.hop in held:
+            found.append(held[stream.hop])
+            alone = tuple(s for s in alone if s.kind not in _BUFFERING_ALONE)
+        found.extend(alone)
+    return tuple(s for s in found if not _made_good_outside(s, found, hops))
+
+
+def _made_good_outside(
+    symptom: Symptom, symptoms: Sequence[Symptom], hops: Sequence[Stream]
+) -> bool:
+    """True for a header missing at an inner hop that a hop outside it adds."""
+    if symptom.kind not in _ADDED_OUTSIDE:
+        return False
+    missing = {s.hop for s in symptoms if s.kind == symptom.kind}
+    outer = HOPS[HOPS.index(symptom.hop) + 1 :]
+    return any(s.hop in outer and s.hop not in missing and s.is_event_stream for s in hops)

@@ -1,0 +1,128 @@
+"""No secret leaves the host in a text, and what a rule needs does."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from ansible.module_utils.sse_host.masking import (
+    arguments,
+    assignments,
+    environment_text,
+    mask,
+    spellings,
+)
+
+
+def jwt(claims: dict[str, object], header: dict[str, object] | None = None) -> str:
+    parts = [header or {"alg": "EdDSA", "typ": "JWT"}, claims]
+    encoded = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts]
+    return ".".join([*encoded, "c2lnbmF0dXJlLXNlY3JldA"])
+
+
+TOKEN = jwt({"sub": "ana", "workspace": "w1", "iat": 1795470000, "exp": 1795470600})
+
+
+def test_a_token_in_an_access_log_leaves_its_times_and_no_claim_of_its_owner() -> None:
+    line = (
+        '10.0.0.7 - - [23/Nov/2026:21:43:37 +0000] "GET /events?access_token='
+        + TOKEN
+        + '&v=1 HTTP/1.1" 401 43 "-" "Mozilla/5.0"'
+    )
+    masked = mask(line)
+    assert (
+        '"GET /events?access_token=***jwt(alg=EdDSA,iat=1795470000,exp=1795470600)&v=1 HTTP/1.1"'
+        in masked
+    )
+    assert "ana" not in masked and "c2lnbmF0dXJl" not in masked
+    assert line.count(" ") == masked.count(" ")
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("Authorization: Bearer 0123456789abcdef", "0123456789abcdef"),
+        ("authorization: basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("GET /events?access_token=opaque-1234 HTTP/1.1", "opaque-1234"),
+        ("GET /events?a=1&ticket=T0pS3cret HTTP/1.1", "T0pS3cret"),
+        ("connecting to nats://notify:hunter2@10.0.0.9:4222", "hunter2"),
+        ("postgresql://app:p%40ss@db/chat?sslmode=require", "p%40ss"),
+        ("DB_PASSWORD=hunter2 started", "hunter2"),
+        ("password=12345", "12345"),
+        ('{"level":"info","api_key":"k-9911","n":1}', "k-9911"),
+        ("signing_secret='two words'", "two words"),
+        ("worker --auth-token s3cr3t-value --port 8000", "s3cr3t-value"),
+        ("api-key: 9f8e7d6c5b4a3210ffee", "9f8e7d6c5b4a3210ffee"),
+        ("Cookie: session=abcdef; theme=dark", "abcdef"),
+        ("truncated eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEi", "eyJzdWIi"),
+    ],
+)
+def test_secrets_of_this_shape_are_gone(text: str, secret: str) -> None:
+    assert secret in text
+    assert secret not in mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "invalid token: Signature has expired",
+        "jwt.exceptions.ExpiredSignatureError: Signature has expired",
+        "auth: token=expired for workspace w1",
+        "401 token_expired=true leeway=30",
+        "notify.service: Start request repeated too quickly.",
+        'upstream timed out (110: Connection timed out) while reading upstream, client: 10.0.0.7, '
+        'server: _, request: "GET /events HTTP/1.1", upstream: "http://127.0.0.1:8000/events"',
+        "max_tokens=4096",
+        "missing bearer token",
+        "{{ lookup('pipe', 'id') }} \x1b[31mred\x1b[0m",
+        "https://chat.example.org:8443/events?workspace=w1",
+    ],
+)
+def test_what_a_rule_reads_is_left_alone(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_the_given_secret_is_masked_in_every_spelling() -> None:
+    secrets = spellings(["pa ss/word+1", None, "abc"])
+    assert mask("x pa ss/word+1 y pa%20ss%2Fword%2B1 z", secrets) == "x *** y *** z"
+    assert "abc" not in secrets  # so short a word would blank half of every log
+
+
+def test_a_unit_file_keeps_its_settings_and_loses_its_secrets() -> None:
+    unit = (
+        "[Service]\n"
+        'Environment=PORT=8000 JWT_SECRET=s3cret "GREETING=hello world" NATS_URL=nats://a:b@n:4222\n'
+        "ExecStart=/opt/notify/bin/uvicorn app:app --port 8000 --api-key abc123\n"
+        "LimitNOFILE=65536\n"
+    )
+    masked = environment_text(unit)
+    assert "PORT=8000" in masked and "LimitNOFILE=65536\n" in masked and "--port 8000" in masked
+    assert "NATS_URL=nats://a:***@n:4222" in masked
+    for secret in ("s3cret", "hello world", "abc123"):
+        assert secret not in masked
+    assert masked.count("\n") == unit.count("\n")
+
+
+def test_an_environment_file_keeps_only_values_that_are_plainly_no_secret() -> None:
+    text = "SSE_PING_SECONDS=30\nBLOB=Zm9vYmFy\nPUBLIC_KEY=abc\nKEY_FILE=/etc/notify/key.pem\n#x\n"
+    assert environment_text(text) == (
+        "SSE_PING_SECONDS=30\nBLOB=***\nPUBLIC_KEY=***\nKEY_FILE=/etc/notify/key.pem\n#x\n"
+    )
+
+
+def test_assignments_that_cannot_be_split_are_hidden_whole() -> None:
+    assert assignments('A=1 "B=unbalanced') == "***"
+
+
+def test_a_command_line_loses_option_values_that_are_secrets() -> None:
+    assert arguments(["app", "--token", "s3cret", "--port=80"]) == "app --token *** --port=80"
+
+
+def test_masking_a_hostile_line_takes_no_noticeable_time() -> None:
+    import time
+
+    began = time.monotonic()
+    for line in ("token" * 3000, "eyJ" + "A." * 8000, "://" * 5000, "a:" * 8000, "=" * 16000):
+        mask(line)
+    assert time.monotonic() - began < 1.0

@@ -1,0 +1,243 @@
+"""Case files: a host, described in a few lines, as evidence."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ssemedic.endpoint import Endpoint, endpoint_of
+from ssemedic.evidence import SCHEMA, Evidence
+from ssemedic.judge import Judgement, judge
+from ssemedic.token import Token
+
+HERE = Path(__file__).parent
+NOW = 1_800_000_000.0
+WINDOW = 8.0
+
+_EVENT = b"event: connected\ndata: {}\n\n"
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """One file of tests/rules/<rule>/: what it claims and what it describes."""
+
+    path: Path
+    data: dict[str, Any]
+
+    @property
+    def rule(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule}/{self.path.stem}"
+
+    @property
+    def broken(self) -> bool:
+        return self.path.stem.startswith("broken")
+
+    def endpoint(self) -> Endpoint:
+        endpoint, _ = endpoint_of(
+            {"url": "http://web1:8080/events", **self.data.get("endpoint", {})}
+        )
+        return endpoint
+
+    def token(self) -> Token | None:
+        """Times in a case file are seconds from now by the controller's clock."""
+        described = self.data.get("token")
+        if described is None:
+            return None
+        times = {key: NOW + value for key, value in described.items()}
+        return Token(length=400, is_jwt=True, algorithm="HS256", **times)
+
+    def evidence(self, without: str | None = None) -> Evidence:
+        data: dict[str, Any] = {
+            "schema": SCHEMA,
+            "host": "web1",
+            "collected_at": NOW,
+            "seconds": 0.3,
+            "missing": {},
+            "streams": [_stream(s) for s in self.data.get("streams", [])],
+            "nginx": _nginx(self.data),
+            "units": [_unit(u) for u in self.data.get("units", [{}])],
+            "processes": [_process(p) for p in self.data.get("processes", [{}])],
+            "listeners": [_listener(x) for x in self.data.get("listeners", [{}])],
+            "logs": [_log(source, lines) for source, lines in self.data.get("logs", {}).items()],
+            "clock": {
+                "now": NOW + self.data.get("clock", {}).get("ahead", 0.0),
+                "synchronized": True,
+                "service": "systemd-timesyncd.service",
+                "service_active": True,
+                "service_installed": True,
+                "ahead": 0.0,
+                "ahead_error": 3.0,
+                **self.data.get("clock", {}),
+            },
+        }
+        if without:
+            data[without] = None
+            data["missing"][without] = f"{without}: taken away by the test"
+        return Evidence.from_dict(data)
+
+    def judged(self, without: str | None = None) -> Judgement:
+        return judge(self.evidence(without), self.endpoint(), self.token())
+
+
+def case_files() -> list[CaseFile]:
+    return [
+        CaseFile(path, yaml.safe_load(path.read_text("utf-8")))
+        for path in sorted(HERE.glob("*/*.yml"))
+    ]
+
+
+def _stream(given: dict[str, Any]) -> dict[str, Any]:
+    """A record; by default a healthy stream whose first event comes at once."""
+    events = given.get("events", [0.05])
+    status = given.get("status", 200)
+    answered = status is not None
+    body = given.get("body")
+    raw = body.encode() if body is not None else _EVENT * len(events)
+    reads = [[at, len(_EVENT)] for at in events] if body is None else [[0.03, len(raw)]]
+    headers: dict[str, str] = {
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-cache",
+        **given.get("headers", {}),
+    }
+    return {
+        "hop": given["hop"],
+        "vantage": "outside" if given["hop"] == "public" else "inside",
+        "variant": given.get("variant", ""),
+        "address": given.get("address", {"app": "127.0.0.1:8000"}.get(given["hop"], "web1:8080")),
+        "url": "http://web1:8080/events",
+        "method": "GET",
+        "request_version": given.get("version", "1.1"),
+        "response_version": "1.1" if answered else None,
+        "started": NOW,
+        "window": WINDOW,
+        "phases": {
+            "resolved": 0.0,
+            "connected": None if given.get("end") == "refused" else 0.001,
+            "tls": None,
+            "sent": None if given.get("end") == "refused" else 0.001,
+            "headers": given.get("headers_at", 0.02) if answered else None,
+        },
+        "status": status,
+        "reason": "",
+        "headers": [[k, v] for k, v in headers.items() if v is not None] if answered else [],
+        "reads": reads if answered and raw else [],
+        "body": base64.b64encode(raw if answered else b"").decode(),
+        "end": {
+            "kind": given.get("end", "limit_time"),
+            "at": given.get("at", WINDOW),
+            "detail": "",
+        },
+    }
+
+
+def _nginx(data: dict[str, Any]) -> dict[str, Any]:
+    server = data.get("server", "location /events { proxy_pass http://127.0.0.1:8000; }")
+    text = (
+        "events {}\nhttp {\n  server {\n    listen 8080;\n    server_name _;\n"
+        + "".join(f"    {line}\n" for line in server.splitlines())
+        + "  }\n}\n"
+    ).encode()
+    return {
+        "version": data.get("nginx_version", "1.22.1"),
+        "build": "",
+        "unit": "nginx.service",
+        "running": True,
+        "workers": [
+            {
+                "pid": 11,
+                "started": NOW - 3600,
+                "shutting_down": False,
+                "fds_used": 10,
+                "fds_soft": 1024,
+            }
+        ],
+        "main": "/etc/nginx/nginx.conf",
+        "files": [
+            {
+                "path": "/etc/nginx/nginx.conf",
+                "content": base64.b64encode(text).decode(),
+                "sha256": hashlib.sha256(text).hexdigest(),
+                "mode": 0o644,
+                "owner": "root",
+                "group": "root",
+                "link": None,
+            }
+        ],
+        "test_ok": True,
+        "test_output": "",
+        "error_logs": ["/var/log/nginx/error.log"],
+        "access_logs": [],
+    }
+
+
+def _unit(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": "notify.service",
+        "load_state": "loaded",
+        "active_state": "active",
+        "sub_state": "running",
+        "unit_file_state": "enabled",
+        "result": "success",
+        "main_pid": 100,
+        "restarts": 0,
+        "exit_status": 0,
+        "exit_code": "",
+        "fragment": "/etc/systemd/system/notify.service",
+        "drop_ins": [],
+        "need_reload": False,
+        "active_since": NOW - 3600,
+        "properties": {},
+        "files": [],
+        **given,
+    }
+
+
+def _process(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "pid": 100,
+        "name": "python3",
+        "cmdline": "python3 -m notify",
+        "user": "notify",
+        "unit": "notify.service",
+        "started": NOW - 3600,
+        "rss_bytes": 50_000_000,
+        "threads": 2,
+        "fds_used": 12,
+        "fds_soft": 65536,
+        "fds_hard": 65536,
+        "sockets": {},
+        **given,
+    }
+
+
+def _listener(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "family": "inet",
+        "address": "127.0.0.1",
+        "port": 8000,
+        "pid": 100,
+        "process": "python3",
+        "unit": "notify.service",
+        "queue": 0,
+        "backlog": 2048,
+        **given,
+    }
+
+
+def _log(source: str, lines: list[Any]) -> dict[str, Any]:
+    """Lines are "text" (now) or [seconds from now, "text"]."""
+    pairs = [(0.0, line) if isinstance(line, str) else (float(line[0]), line[1]) for line in lines]
+    return {
+        "source": source,
+        "lines": [{"at": NOW + offset, "text": text} for offset, text in pairs],
+        "truncated": False,
+    }
