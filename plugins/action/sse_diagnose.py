@@ -48,7 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(str(error)) from error
         if assignment is None:
             return {**result, "changed": False, "candidates": candidates(evidence)}
-        report = report_of(judge(evidence, assignment.endpoint, assignment.judged_token))
+        judgement = judge(evidence, assignment.endpoint, assignment.judged_token)
+        report = _plain(report_of(judgement))
         result.update(changed=False, report=report)
         if arguments.get("before"):
             result["proof"] = proof_of(_plain(arguments["before"]), report)

@@ -67,7 +67,7 @@ class StallWatch:
         return longest if longest > self._TICK else 0.0
 
     def _watch(self) -> None:
-        while not self._over.wait(self._TICK):
+        while not self._over.wait(self._TICK):  # `Tape.stream` always ends it
             now = time.monotonic()
             self._longest = max(self._longest, now - self._slept_at - self._TICK)
             self._slept_at = now

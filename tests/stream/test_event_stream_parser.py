@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,13 +163,10 @@ def test_an_endless_line_is_kept_up_to_the_limit(monkeypatch: pytest.MonkeyPatch
     assert result.dropped == 6
 
 
-PIECES = st.lists(
-    st.sampled_from(
-        [b"\r", b"\n", b"\r\n", b"data", b":", b" ", b"id", b"event", b"retry", b"1", b"x", b"\0"]
-        + [b"\xef\xbb\xbf", b"\xc3", b"\xa9", b": ping\n", b"data: y\n\n"]
-    ),
-    max_size=60,
-)
+ENDINGS = (b"\r", b"\n", b"\r\n")
+WORDS = (b"data", b"id", b"event", b"retry", b"x", b":", b" ", b"1", b"\0", b"\xc3", b"\xa9")
+LINES = (b"\xef\xbb\xbf", b": ping\n", b"data: y\n\n")
+PIECES = st.lists(st.sampled_from(ENDINGS + WORDS + LINES), max_size=60)
 
 
 @given(pieces=PIECES, cuts=st.lists(st.integers(0, 200), max_size=20))
@@ -175,7 +174,7 @@ def test_any_split_of_the_bytes_gives_the_same_result(pieces: list[bytes], cuts:
     whole = b"".join(pieces)
     places = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
     split, single, at_once = Parser(), Parser(), Parser()
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         split.feed(whole[start:end])
     for byte in whole:
         single.feed(bytes([byte]))
@@ -190,3 +189,12 @@ def test_a_record_is_parsed_with_the_times_of_its_reads() -> None:
         body=b"data: a\n\ndata: b\n\n" + b"x" * 10,  # the rest was not kept
     )
     assert [(event.data, event.at) for event in parse(stream).events] == [("a", 0.5), ("b", 1.5)]
+
+
+def test_lines_that_are_no_field_are_counted() -> None:
+    assert parsed(b'{"a": 1}\n\nretry: x\nid: 1\n\n').ignored == 1
+
+
+def test_an_unfinished_event_says_since_when() -> None:
+    assert parsed(b"data: a\n\n", b"data: b\n", b"data: c\n").pending_since == 1.0
+    assert parsed(b"data: a\n\n", b"data: b").pending_since is None

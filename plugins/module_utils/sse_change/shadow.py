@@ -231,11 +231,8 @@ def _scratch() -> Iterator[str]:
 def _no_new_pid_file(installed: Installed) -> Iterator[None]:
     """``nginx -t`` makes an empty pid file where nginx does not run: take it away again."""
     paths = {installed.pid_file}
-    with (
-        contextlib.suppress(OSError),
-        open(installed.main, encoding="utf-8", errors="replace") as f,
-    ):
-        paths |= set(re.findall(r"^\s*pid\s+[\"']?([^;\"'\s]+)", f.read(), re.M))
+    with open(installed.main, encoding="utf-8", errors="replace") as file:
+        paths |= set(re.findall(r"^\s*pid\s+[\"']?([^;\"'\s]+)", file.read(), re.M))
     absent = [path for path in paths if path.startswith("/") and not os.path.exists(path)]
     try:
         yield

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import snapshot, watchdogs
-from driver import ID, OURS
+from transaction_driver import ID, OURS
+from transaction_tree import snapshot, watchdogs
 
-DRIVER = Path(__file__).with_name("driver.py")
-OLD_PYTHON = Path("/root/.pyenv/versions/3.8.18/bin/python")
+DRIVER = Path(__file__).with_name("transaction_driver.py")
+OLD_PYTHONS = [
+    *(Path(found) for found in [shutil.which("python3.8")] if found),
+    *Path.home().glob(".pyenv/versions/3.8.*/bin/python"),
+]
 
 STEPS = [
     "snapshot",
@@ -87,11 +91,11 @@ def test_an_open_change_is_not_undone_by_another_run(root: Path) -> None:
     assert (root / OURS.lstrip("/")).exists()
 
 
-@pytest.mark.skipif(not OLD_PYTHON.exists(), reason="Python 3.8 is not on this machine")
+@pytest.mark.skipif(not OLD_PYTHONS, reason="Python 3.8 is not on this machine")
 def test_everything_runs_on_python_3_8(root: Path) -> None:
     before = snapshot(root)
-    run = [str(OLD_PYTHON), str(DRIVER), str(root), "activate"]
+    run = [str(OLD_PYTHONS[0]), str(DRIVER), str(root), "activate"]
     subprocess.run(run, check=True, timeout=60)
     program = root / "var/lib/ssemedic" / ID / "undo.py"
-    subprocess.run([str(OLD_PYTHON), "-I", program], check=True, timeout=60)
+    subprocess.run([str(OLD_PYTHONS[0]), "-I", program], check=True, timeout=60)
     assert snapshot(root) == before

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SITE, snapshot, watchdogs
-from driver import OURS, changes
 from sse_change import files, journal
 from sse_change.change import activation, planned
 from sse_change.errors import ChangeError
 from sse_change.transaction import Host, activate, commit, revert, status
+from transaction_driver import OURS, changes
+from transaction_tree import SITE, snapshot, watchdogs
 
 NOTHING_TO_START = activation(None)
 SITE_PATH = "etc/nginx/sites-available/site"
@@ -64,7 +64,7 @@ def test_a_change_follows_the_link_and_keeps_mode_owner_and_attributes(root: Pat
     info = site.stat()
     assert (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid) == (0o640, 33, 4)
     assert os.getxattr(site, "user.owner") == b"ops\0team"
-    assert os.readlink(root / "etc/nginx/sites-enabled/old") == "../sites-available/x"
+    assert str((root / "etc/nginx/sites-enabled/old").readlink()) == "../sites-available/x"
     assert not (root / "etc/nginx/legacy.conf").exists()
     assert stat.S_IMODE((root / "etc/nginx/a/b/c.conf").stat().st_mode) == 0o600
     assert result["changed"]
@@ -195,7 +195,9 @@ def test_someone_who_writes_meanwhile_wins_and_nothing_is_lost(root: Path) -> No
         if step == "swapped 0":
             (root / "etc/nginx/legacy.conf").write_bytes(b"certbot\n")
 
-    with pytest.raises(ChangeError, match="legacy.conf: someone else changed it just now") as error:
+    with pytest.raises(
+        ChangeError, match=r"legacy\.conf: someone else changed it just now"
+    ) as error:
         change(root, changes(root), step=interfere)
     assert error.value.undone is True
     [aside] = status(Host(str(root)))["transactions"][0]["receipt"]["put_aside"]
@@ -225,7 +227,7 @@ def test_the_timer_ends_a_run_that_hangs_with_the_lock(root: Path) -> None:
     before = snapshot(root)
     hang = (
         "import sys, time; sys.path[:0] = sys.argv[1:3]\n"
-        "from driver import *\n"
+        "from transaction_driver import *\n"
         "def step(name):\n"
         "    if name == 'swapped 4': time.sleep(600)\n"
         "root = sys.argv[3]\n"
@@ -255,9 +257,11 @@ def test_two_runs_at_once_do_not_meet(root: Path) -> None:
     change(root, [])  # makes the state directory
     with journal.locked(str(root / "var/lib/ssemedic"), 1):
         started = time.monotonic()
-        with pytest.raises(ChangeError, match="held by another run"):
-            with journal.locked(str(root / "var/lib/ssemedic"), 0.2):
-                pass
+        with (
+            pytest.raises(ChangeError, match="held by another run"),
+            journal.locked(str(root / "var/lib/ssemedic"), 0.2),
+        ):
+            pass
         assert time.monotonic() - started < 2
 
 

@@ -1,0 +1,70 @@
+"""make demo: two real faults on a real host, each diagnosed, repaired and proven."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+
+from rich.console import Console
+
+from lab import requirements
+from lab.errors import LabError
+from lab.layout import PROJECT
+
+HOST = "web1"
+URL = f"http://{HOST}:8080/events"
+
+#: The first users' symptom first: it opens, and fails within milliseconds.
+FAULTS = (
+    ("nginx_http10_upstream", "EventSource opens, then fails within milliseconds"),
+    ("sd_limitnofile", "EventSource stays CONNECTING: not one byte comes"),
+)
+
+
+def main() -> int:
+    """Run the demonstration; 0 if every repair was proven."""
+    console = Console(highlight=False)
+    started = time.monotonic()
+    try:
+        requirements.check_ready()
+        _lab(console, "up", HOST)
+        for number, (fault, seen) in enumerate(FAULTS, 1):
+            console.rule(f"[bold]fault {number} of {len(FAULTS)}: {fault}")
+            console.print(f"What the browser shows: {seen}.\n")
+            _lab(console, "break", HOST, fault)
+            code = _remediate(console)
+            if code != 0:
+                console.print(f"demo: the repair of {fault} ended with exit code {code}")
+                return 1
+            _lab(console, "mend", HOST)
+        console.rule()
+        console.print(
+            f"Both faults were found, repaired and proven in {time.monotonic() - started:.0f} s. "
+            "Try one yourself: python -m lab up, python -m lab break web1 FAULT, then remediate.py."
+        )
+    except LabError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return error.exit_code
+    finally:
+        _lab(console, "down")
+    return 0
+
+
+def _lab(console: Console, *arguments: str) -> None:
+    console.print(f"[dim]$ python -m lab {' '.join(arguments)}")
+    command = [sys.executable, "-m", "lab", *arguments]
+    if subprocess.run(command, cwd=PROJECT, check=False).returncode:
+        raise LabError(f"python -m lab {' '.join(arguments)}: failed, see above")
+
+
+def _remediate(console: Console) -> int:
+    arguments = ["remediate.py", "--host", HOST, "--url", URL, "--yes"]
+    console.print(f"[bold]$ python {shlex.join(arguments)}")
+    sys.stdout.flush()
+    return subprocess.run([sys.executable, *arguments], cwd=PROJECT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

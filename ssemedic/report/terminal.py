@@ -1,0 +1,410 @@
+"""The report for a tired engineer: what is wrong, where, why, what was done, is it proven.
+
+Each part can be printed by itself as soon as it is known; `render` prints all that a
+report holds. Works on any width from 60 columns, without colours and in plain ASCII.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ssemedic.diagnosis import Verdict
+from ssemedic.finding import Severity, Status
+from ssemedic.report import strip, words
+from ssemedic.report.page import BAD, GOOD, MARK, QUIET, STRONG, WARN, Page, page_on
+
+Data = Mapping[str, Any]
+
+TEXT_WIDTH = 100  # columns of `text`
+_STRIP_WIDTH = 60  # columns of a strip at most: more would not be read at a glance
+_VERDICTS = {
+    Verdict.HEALTHY: GOOD,
+    Verdict.DEGRADED: WARN,
+    Verdict.BROKEN: BAD,
+    Verdict.UNKNOWN: WARN,
+}
+_SEVERITIES = {Severity.BROKEN: BAD, Severity.DEGRADED: WARN, Severity.HYGIENE: QUIET}
+
+
+class Stage(StrEnum):
+    """The parts of a report, in the order in which they become known."""
+
+    VERDICT = "verdict"
+    DIAGNOSIS = "diagnosis"
+    PLAN = "plan"
+    CHANGES = "changes"
+    PROOF = "proof"
+
+
+def render(
+    report: Data, console: Console, *, stage: Stage | None = None, verbose: bool = False
+) -> None:
+    """Print one stage of a report, or with None all that it holds."""
+    if stage in (None, Stage.VERDICT):
+        render_verdict(report, console)
+    if stage in (None, Stage.DIAGNOSIS):
+        render_diagnosis(report, console, verbose=verbose)
+    if stage in (None, Stage.PLAN):
+        render_plan(report, console)
+    if stage in (None, Stage.CHANGES):
+        render_changes(report, console)
+    if stage in (None, Stage.PROOF):
+        render_proof(report, console)
+
+
+def text(report: Data, *, verbose: bool = False) -> list[str]:
+    """The whole report as plain lines, without any escape, for a log."""
+    sink = io.StringIO()
+    console = Console(
+        file=sink,
+        width=TEXT_WIDTH,
+        color_system=None,
+        no_color=True,
+        force_terminal=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    render(report, console, verbose=verbose)
+    return [line.rstrip() for line in sink.getvalue().splitlines()]
+
+
+def render_verdict(report: Data, console: Console) -> None:
+    """The one sentence, and the URL it is about."""
+    page = page_on(console)
+    verdict = report["verdict"]["after"] or report["verdict"]["before"]
+    page.put(page.host(words.verdict_sentence(report), _VERDICTS.get(verdict, STRONG)))
+    page.put(page.host(report["endpoint"]["url"], QUIET))
+
+
+def render_diagnosis(report: Data, console: Console, *, verbose: bool = False) -> None:
+    """The hops in a row, what each showed, the causes, and what is not known."""
+    page = page_on(console)
+    _hops(page, report)
+    _causes(page, report)
+    _unexplained(page, report)
+    _limits(page, report, verbose)
+
+
+def render_plan(report: Data, console: Console) -> None:
+    """What would be changed, as a diff, and what people must do themselves."""
+    page, plan = page_on(console), report["plan"]
+    if plan is None:
+        return
+    if not plan["empty"]:
+        page.head("Plan")
+        page.put(page.text(_disruption(plan), WARN), 2)
+        for unit in plan["units"]:
+            _unit(page, unit)
+        if plan["nginx"]:
+            _directives(page, plan["nginx"])
+        _diff(page, plan["diff"])
+    elif report["causes"]:
+        page.head("Plan")
+        page.put(page.text("Nothing that we could change on this host cures it."), 2)
+    if plan["advice"]:
+        page.head("For people")
+        for advice in plan["advice"]:
+            page.put(
+                page.join(
+                    page.host(advice["audience"], STRONG),
+                    page.host(f"  ({advice['rule']})", QUIET),
+                ),
+                2,
+            )
+            page.put(page.host(advice["text"], lines=True), 4)
+
+
+def render_changes(report: Data, console: Console) -> None:
+    """What was done to the host, and the id by which it can be undone."""
+    page, changes = page_on(console), report["changes"]
+    if changes is None:
+        return
+    outcome = changes["outcome"]
+    style = {"committed": GOOD, "undo_failed": BAD, "undone": WARN}.get(outcome, QUIET)
+    page.head("Changes")
+    page.put(page.text(words.OUTCOMES.get(outcome, outcome), style), 2)
+    rows = [("why", changes["message"])] if changes["message"] else []
+    rows += [("file", path) for path in changes["files"]]
+    if outcome in ("committed", "undo_failed"):
+        rows.append(("undo", f"transaction {changes['id']}"))
+    elif outcome == "undone":
+        rows.append(("record", f"transaction {changes['id']}"))
+    if changes["workers"]:
+        before, after = (_pids(changes["workers"][when]) for when in ("before", "after"))
+        rows.append(("workers", f"{before} {page.signs.to} {after}"))
+    rows.append(("took", words.brief(changes["seconds"])))
+    page.rows([(page.text(name, QUIET), page.host(value)) for name, value in rows])
+    planned = report["plan"]["diff"] if report["plan"] else []
+    if changes["diff"] != planned:
+        _diff(page, changes["diff"])
+
+
+def render_proof(report: Data, console: Console) -> None:
+    """The same streams before and after, symptom by symptom."""
+    page, proof = page_on(console), report["proof"]
+    if proof is None:
+        return
+    page.head("Proof")
+    watched = f"new connections, watched for {words.brief(proof['seconds'])}"
+    if proof["proven"]:
+        page.put(page.text(f"{page.signs.good} proven: {watched}", GOOD), 2)
+    else:
+        page.put(page.text(f"{page.signs.bad} not proven: {watched}", BAD), 2)
+    page.put()
+    _before_after(page, proof["hops"])
+    rows = [
+        (page.text(label, style), page.host(", ".join(proof[key])))
+        for key, label, style in (
+            ("gone", "gone", GOOD),
+            ("stayed", "stayed", BAD),
+            ("came", "came", BAD),
+            ("not_streaming", "no stream at", BAD),
+        )
+        if proof[key]
+    ]
+    if proof["message"]:
+        rows.append(_message(page, proof["message"]))
+    page.rows(rows)
+
+
+def _hops(page: Page, report: Data) -> None:
+    broken = words.breaks_at(report)
+    page.put()
+    page.put(_row(page, report, broken), 2)
+    page.put()
+    streams = [hop["stream"] for hop in report["hops"] if hop["stream"]]
+    width = _strip_width(page)
+    span = strip.span(streams)
+    peak = strip.peak(streams, span, width)
+    names = max((len(hop["name"]) for hop in report["hops"]), default=0)
+    origins = {s["id"]: s["text"] for s in report["symptoms"]}
+    for index, hop in enumerate(report["hops"]):
+        if hop["name"] == broken:
+            _break(page, report["hops"], index)
+        sign, style = _mark(page, hop)
+        label = page.join(
+            page.text(f"{sign} ", style), page.host(f"{hop['name'].ljust(names)}  ", STRONG)
+        )
+        where = page.host(f"{hop['label']}  {hop['address']}", QUIET)
+        page.put(page.join(label, where), 2)
+        if hop["stream"]:
+            page.raw(_strip(page, hop["stream"], span, width, peak), names + 6)
+        page.put(page.host(_shown(report, hop)), names + 6)
+        for kind in hop["symptoms"]:
+            _symptom(page, kind, origins.pop(f"{kind}@{hop['name']}", ""), names + 6)
+    if streams:
+        page.put(page.text(strip.axis(span, width), QUIET), names + 6)
+        page.put(page.text(_legend(page), QUIET), names + 6)
+    logged = [s for s in report["symptoms"] if s["id"] in origins]
+    if logged:
+        page.put()
+        page.bullets(page.host(f"{s['id']}: {s['text']}") for s in logged)
+
+
+def _row(page: Page, report: Data, broken: str | None) -> Text:
+    parts: list[Text] = []
+    for hop in report["hops"]:
+        sign, style = _mark(page, hop)
+        if parts:
+            here = hop["name"] == broken
+            arrow = page.signs.broken if here else page.signs.arrow
+            parts.append(page.text(f"  {arrow}  ", BAD if here else QUIET))
+        parts += [page.text(f"{sign} ", style), page.host(hop["name"], STRONG)]
+    return page.join(*parts)
+
+
+def _break(page: Page, hops: Sequence[Data], index: int) -> None:
+    name = hops[index]["name"]
+    words_ = (
+        f"breaks between {hops[index - 1]['name']} and {name}" if index else f"breaks at {name}"
+    )
+    rule = page.signs.rule * 4
+    page.put(page.host(f"{rule} {words_} {rule}", BAD), 2)
+
+
+def _mark(page: Page, hop: Data) -> tuple[str, str]:
+    grave = [kind for kind in hop["symptoms"] if kind not in words.MILD]
+    if grave:
+        return page.signs.bad, BAD
+    if hop["stream"] is None:
+        return page.signs.unseen, WARN
+    if not hop["stream"]["is_event_stream"]:
+        return page.signs.bad, BAD
+    return ("!", WARN) if hop["symptoms"] else (page.signs.good, GOOD)
+
+
+def _shown(report: Data, hop: Data) -> str:
+    said = words.shown(hop["stream"])
+    if hop["stream"] is not None:
+        more = len(hop["stream"]["reads"]) >= strip.KEPT_READS
+        return f"{said} (the first {strip.KEPT_READS} reads are drawn)" if more else said
+    missing = report["missing"]
+    why = next((missing[k] for k in (f"streams.{hop['name']}", "streams") if k in missing), "")
+    return f"{said}: {why}" if why else said
+
+
+def _symptom(page: Page, kind: str, said: str, indent: int) -> None:
+    style = WARN if kind in words.MILD else BAD
+    if said:
+        page.put(page.join(page.host(f"{kind}: ", style), page.host(said)), indent)
+    else:
+        page.put(page.host(f"{kind}, in consequence", QUIET), indent)
+
+
+def _strip(page: Page, stream: Data, span: float, width: int, peak: int) -> Text:
+    drawn = strip.draw(stream, span, width, peak, page.signs)
+    last = {page.signs.open: GOOD, page.signs.cut: BAD}.get(drawn[-1:], WARN)
+    return page.join(page.text(drawn[:-1], MARK), page.text(drawn[-1:], last))
+
+
+def _strip_width(page: Page) -> int:
+    return max(20, min(_STRIP_WIDTH, page.console.width - 18))
+
+
+def _legend(page: Page) -> str:
+    s = page.signs
+    return (
+        f"{s.headers} headers  {s.sizes[0]}{s.sizes[-1]} bytes as they came  "
+        f"{s.open} still open  {s.ended} ended  {s.cut} cut"
+    )
+
+
+def _causes(page: Page, report: Data) -> None:
+    if not report["causes"]:
+        return
+    page.head("Causes")
+    for number, cause in enumerate(report["causes"], 1):
+        style = _SEVERITIES.get(cause["severity"], STRONG)
+        sure = cause["status"]
+        page.put(
+            page.join(
+                page.text(f"{number}. ", STRONG),
+                page.host(cause["title"], style if sure != Status.LATENT else STRONG),
+            ),
+            2,
+        )
+        facts = f"{sure} · {cause['severity']} · layer {cause['layer']} · hop {cause['hop']}"
+        page.put(page.join(page.host(cause["rule"], MARK), page.host(f"  {facts}", QUIET)), 5)
+        rows = (
+            ("where", page.host(cause["where"])),
+            ("observed", page.host(cause["observed"])),
+            ("expected", page.host(cause["expected"])),
+        )
+        page.rows([(page.text(label, QUIET), value) for label, value in rows], 5, 8)
+        page.bullets((page.host(item) for item in cause["evidence"]), 5)
+
+
+def _unexplained(page: Page, report: Data) -> None:
+    if not report["unexplained"]:
+        return
+    page.head("Not explained")
+    page.put(
+        page.text("No known cause fits what the wire shows here; nobody is blamed for it.", WARN), 2
+    )
+    page.bullets(page.host(f"{s['id']}: {s['text']}") for s in report["unexplained"])
+
+
+def _limits(page: Page, report: Data, verbose: bool) -> None:
+    if report["notes"]:
+        page.head("Notes")
+        page.bullets(page.host(note) for note in report["notes"])
+    if report["missing"]:
+        page.head("Not seen")
+        page.rows(
+            (page.host(name, QUIET), page.host(why)) for name, why in report["missing"].items()
+        )
+    cleared, skipped = report["cleared"], report["skipped"]
+    page.put()
+    counted = f"{len(cleared)} other causes checked and ruled out"
+    page.put(page.text(f"{counted}{':' if verbose and cleared else '.'}", QUIET))
+    if verbose and cleared:
+        page.put(page.host(", ".join(cleared), QUIET), 2)
+    if skipped:
+        page.put(page.text(f"{len(skipped)} could not be checked:", WARN))
+        page.rows((page.host(rule, QUIET), page.host(why)) for rule, why in skipped.items())
+
+
+def _disruption(plan: Data) -> str:
+    said = words.DISRUPTIONS.get(plan["disruption"], plan["disruption"])
+    return said[:1].upper() + said[1:]
+
+
+def _unit(page: Page, unit: Data) -> None:
+    steps = ", ".join(words.unit_steps(unit)) or "no change of state"
+    why = page.host(f"  ({', '.join(unit['causes'])})", QUIET)
+    page.put(page.join(page.host(unit["unit"], STRONG), page.host(f": {steps}"), why), 2)
+    for section, lines in unit["settings"].items():
+        for key, value in lines.items():
+            page.put(page.host(f"[{section}] {key}={value}"), 4)
+
+
+def _directives(page: Page, nginx: Data) -> None:
+    page.put(page.join(page.text("nginx: "), page.host(nginx["ours"], STRONG)), 2)
+    for line in nginx["directives"]:
+        directive = " ".join([line["name"], *(arg or '""' for arg in line["args"])])
+        why = page.host(f"  ({line['cause']})", QUIET) if line["cause"] else page.text("")
+        page.put(page.join(page.host(f"{directive};"), why), 4)
+
+
+def _diff(page: Page, files: Sequence[Data]) -> None:
+    for file in files:
+        page.put()
+        lines = difflib.unified_diff(
+            _lines(file["before"]),
+            _lines(file["after"]),
+            file["path"] if file["before"] is not None else "/dev/null",
+            file["path"] if file["after"] is not None else "/dev/null",
+            lineterm="",
+        )
+        for line in lines:
+            page.raw(page.host(line, _diff_style(line)), 2)
+
+
+def _lines(content: str | None) -> list[str]:
+    return (content or "").split("\n")[: -1 if (content or "").endswith("\n") else None] or []
+
+
+def _diff_style(line: str) -> str:
+    if line.startswith(("---", "+++")):
+        return STRONG
+    return {"+": GOOD, "-": "red", "@": MARK}.get(line[:1], "")
+
+
+def _before_after(page: Page, hops: Sequence[Data]) -> None:
+    streams = [hop[when] for hop in hops for when in ("before", "after") if hop[when]]
+    width = _strip_width(page)
+    span = strip.span(streams)
+    peak = strip.peak(streams, span, width)
+    names = max((len(hop["hop"]) for hop in hops), default=0)
+    for hop in hops:
+        for when, label in (("before", hop["hop"]), ("after", "")):
+            head = page.join(
+                page.host(label.ljust(names), STRONG), page.text(f"  {when.ljust(6)}  ", QUIET)
+            )
+            if hop[when]:
+                page.raw(page.join(head, _strip(page, hop[when], span, width, peak)), 2)
+                page.put(page.host(words.shown(hop[when]), QUIET), names + 12)
+            else:
+                page.raw(page.join(head, page.text("not recorded", WARN)), 2)
+
+
+def _message(page: Page, message: Data) -> tuple[Text, Text]:
+    to = page.signs.to
+    if message["delivered"]:
+        took = f" in {words.brief(message['seconds'])}" if message["seconds"] is not None else ""
+        said, style = f"sent {to} delivered{took}", GOOD
+    else:
+        said, style = f"sent {to} NOT delivered" if message["sent"] else "could not be sent", BAD
+    detail = f" ({message['detail']})" if message["detail"] else ""
+    return page.text("message", style), page.host(said + detail)
+
+
+def _pids(pids: Sequence[int]) -> str:
+    return ", ".join(map(str, pids)) or "none"

@@ -1,0 +1,237 @@
+"""The report's facts in sentences: pure text, the same for every form of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssemedic.diagnosis import Verdict
+from ssemedic.duration import spell
+from ssemedic.finding import Disruption, Severity, Status
+from ssemedic.symptoms import Kind
+
+Data = Mapping[str, Any]
+
+#: What a hop does when it shows a symptom; follows "nginx", "the app", "the public URL".
+SHOWS: Mapping[str, str] = {
+    Kind.UNREACHABLE: "cannot be reached",
+    Kind.REFUSED: "refuses the connection",
+    Kind.TLS_ERROR: "fails the TLS handshake",
+    Kind.NOT_HTTP: "answers, but not in HTTP",
+    Kind.NO_ANSWER: "does not answer",
+    Kind.HEADERS_LATE: "sends its headers late",
+    Kind.WRONG_STATUS: "answers with an error",
+    Kind.HTML_INSTEAD: "answers with an HTML page",
+    Kind.WRONG_TYPE: "answers with another content type",
+    Kind.CLOSED_AT_ONCE: "ends the stream at once",
+    Kind.ENDED: "ends the stream after some events",
+    Kind.CUT_WHEN_IDLE: "cuts the stream when it is idle",
+    Kind.CUT_AFTER: "cuts the stream a fixed time after its start",
+    Kind.RESET: "resets the connection",
+    Kind.BUFFERED: "holds events back",
+    Kind.SILENT: "opens the stream and sends nothing",
+    Kind.NOT_PARSABLE: "sends bytes that form no event",
+    Kind.COMPRESSED: "compresses the events",
+    Kind.MISSING_HEADER: "leaves out a header",
+    Kind.DUPLICATE_CORS: "sends Access-Control-Allow-Origin twice",
+    Kind.MISSING_CORS: "refuses pages of another origin",
+    Kind.CANARY_LOST: "loses a published event",
+}
+
+#: How a record ended, by the kind of its end; {at} is the time since the start.
+ENDS: Mapping[str, str] = {
+    "limit_time": "still open after {at}",
+    "limit_bytes": "still open when our byte limit was reached after {at}",
+    "last_chunk": "ended after {at}",
+    "eof": "closed after {at}",
+    "truncated": "broken off after {at}",
+    "reset": "reset after {at}",
+    "h2_reset": "reset by HTTP/2 after {at}",
+    "refused": "connection refused",
+    "unreachable": "unreachable",
+    "timeout_connect": "no answer to the connection attempt",
+    "tls_error": "TLS failed",
+    "limit_headers": "endless headers, given up after {at}",
+    "limit_line": "an endless line, given up after {at}",
+    "protocol_error": "not HTTP",
+    "not_recorded": "not recorded",
+}
+
+DISRUPTIONS: Mapping[str, str] = {
+    Disruption.NONE: "open streams do not notice",
+    Disruption.RELOAD: "reload of nginx; open streams go on in the old workers",
+    Disruption.RESTART: "restart of the service; its open streams drop and reconnect",
+}
+
+OUTCOMES: Mapping[str, str] = {
+    "committed": "changed and kept",
+    "undone": "changed, not proven, and undone: the host is as it was before",
+    "undo_failed": "THE UNDO FAILED: look at the host before anything else",
+    "unchanged": "nothing had to be changed",
+    "check": "nothing was changed: this was a check",
+}
+
+#: Symptoms that do not stop a stream; a hop that shows only these still counts as streaming.
+MILD = frozenset({Kind.MISSING_HEADER})
+
+
+def verdict_sentence(report: Data) -> str:
+    """Who, how bad, and why, in one sentence. Holds host text: not yet cleaned."""
+    host, before, after = report["host"], report["verdict"]["before"], report["verdict"]["after"]
+    changes, proof = report.get("changes"), report.get("proof")
+    outcome = changes["outcome"] if changes else None
+    if outcome == "undo_failed":
+        return f"{host}: the change failed, and so did the undo. {reason(report)}"
+    if outcome == "undone":
+        return f"{host}: still {before}; the change did not prove and was undone. {reason(report)}"
+    if proof and proof["proven"] and outcome == "committed":
+        now = after or Verdict.HEALTHY
+        return f"{host}: repaired and proven, {now} now. It was {before}: {_tail(reason(report))}"
+    if proof and not proof["proven"]:
+        return f"{host}: {after or before}, not proven. {reason(report)}"
+    return f"{host}: {after or before}. {reason(report)}"
+
+
+def reason(report: Data) -> str:
+    """Why the verdict is what it is: the first cause at its hop, or what is missing."""
+    causes, symptoms = report["causes"], report["symptoms"]
+    by_id = {symptom["id"]: symptom for symptom in symptoms}
+    if causes and causes[0]["status"] != Status.LATENT:
+        cause = causes[0]
+        symptom = next((by_id[i] for i in cause["explains"] if i in by_id), None)
+        sure = "" if cause["status"] == Status.CONFIRMED else "probably "
+        more = f", and {_others(len(causes) - 1)}" if len(causes) > 1 else ""
+        return f"{_cause(cause, symptom, sure)}{_where(cause)}{more}."
+    grave = [s for s in report["unexplained"] if s["kind"] not in MILD]
+    if grave:
+        return f"{_shows(grave[0])}, and no known cause explains it."
+    if causes and causes[0]["severity"] != Severity.HYGIENE:
+        return f"The stream works, but {_lower(_title(causes[0]))}{_where(causes[0])}."
+    if report["verdict"]["before"] == Verdict.UNKNOWN:
+        return _unknown(report)
+    open_hops = [h["name"] for h in report["hops"] if h["stream"]]
+    return f"The stream is open at every hop: {', '.join(open_hops)}."
+
+
+def hop_subject(hop: str) -> str:
+    """A hop as the subject of a sentence."""
+    names = {"app": "the app", "nginx": "nginx", "public": "the public URL"}
+    return {**names, "devproxy": "the dev proxy"}.get(hop, hop)
+
+
+def shown(stream: Data | None) -> str:
+    """One record in words: status, type, times, bytes, end. Times are since the start."""
+    if stream is None:
+        return "not recorded"
+    parts = []
+    if stream["status"] is not None:
+        parts.append(f"{stream['status']} {stream['content_type']}".strip())
+        if stream["headers_at"] is not None:
+            parts.append(f"headers at {brief(stream['headers_at'])}")
+        reads = stream["reads"]
+        parts.append(f"first byte at {brief(reads[0][0])}" if reads else "no byte of a body")
+        if reads:
+            count = f"{len(reads)} read{'' if len(reads) == 1 else 's'}"
+            parts.append(f"{size(stream['bytes'])} in {count}")
+    elif stream["end"]["kind"] == "limit_time":
+        parts.append("no answer")
+    parts.append(end(stream["end"]))
+    return " · ".join(parts)
+
+
+def end(data: Data) -> str:
+    """How a record ended, with the detail of a fault."""
+    words = ENDS.get(data["kind"], data["kind"]).format(at=brief(data["at"]))
+    ours = data["kind"] in ("limit_time", "limit_bytes", "last_chunk", "eof")
+    return words if ours or not data["detail"] else f"{words} ({data['detail']})"
+
+
+def brief(seconds: float) -> str:
+    """Seconds with two places below ten, for times within a record."""
+    return f"{seconds:.2f} s" if abs(seconds) < 10 else spell(seconds)
+
+
+def size(count: int) -> str:
+    """Bytes in the unit a person reads at a glance."""
+    if count < 1024:
+        return f"{count} B"
+    if count < 1024 * 1024:
+        return f"{count / 1024:.1f} KiB"
+    return f"{count / 1024 / 1024:.1f} MiB"
+
+
+def place(where: str) -> str:
+    """A place as short as it stays clear."""
+    return where.removeprefix("/etc/nginx/")
+
+
+def breaks_at(report: Data) -> str | None:
+    """The innermost hop that shows a symptom which stops or harms the stream."""
+    for hop in report["hops"]:
+        if any(kind not in MILD for kind in hop["symptoms"]):
+            return str(hop["name"])
+    origins = [s["hop"] for s in report["symptoms"] if s["kind"] not in MILD]
+    return str(origins[0]) if origins else None
+
+
+def unit_steps(unit: Data) -> Sequence[str]:
+    """What a plan does to one unit besides its drop-in."""
+    steps = []
+    if unit["reset_failed"]:
+        steps.append("forget its failures")
+    if unit["enabled"] is not None:
+        steps.append("enable" if unit["enabled"] else "disable")
+    state = {"started": "start", "restarted": "restart"}.get(unit["state"])
+    return [*steps, *([state] if state else [])]
+
+
+def _cause(cause: Data, symptom: Data | None, sure: str) -> str:
+    title = _title(cause)
+    if symptom is None:
+        return f"{sure}{_lower(title)}".capitalize() if sure else title
+    subject = hop_subject(symptom["hop"])
+    said = title.lower()
+    for name in (subject, f"the {symptom['hop']}"):
+        if said.startswith(f"{name} "):
+            title = f"it {title[len(name) + 1 :]}"
+            break
+    return f"{_shows(symptom)}: {sure}{_lower(title)}"
+
+
+def _shows(symptom: Data) -> str:
+    words = SHOWS.get(symptom["kind"], f"shows {symptom['kind']}")
+    status = symptom["measured"].get("status")
+    if symptom["kind"] == Kind.WRONG_STATUS and status:
+        words = f"answers {status}"
+    subject = hop_subject(symptom["hop"])
+    return f"{subject if subject == 'nginx' else subject[:1].upper() + subject[1:]} {words}"
+
+
+def _title(cause: Data) -> str:
+    return str(cause["title"]).rstrip(".")
+
+
+def _lower(title: str) -> str:
+    """A sentence as part of another one; names and acronyms keep their capitals."""
+    first = title.split(" ", 1)[0]
+    return title if first.isupper() and len(first) > 1 else title[:1].lower() + title[1:]
+
+
+def _tail(sentence: str) -> str:
+    return _lower(sentence)
+
+
+def _where(cause: Data) -> str:
+    return f" ({place(cause['where'])})" if cause["where"] else ""
+
+
+def _others(count: int) -> str:
+    return "one more cause" if count == 1 else f"{count} more causes"
+
+
+def _unknown(report: Data) -> str:
+    reasons = {**report["missing"]}
+    why = reasons.get("streams") or next(iter(reasons.values()), "")
+    notes = report["notes"]
+    why = why or (notes[0] if notes else "the outermost hop was not recorded")
+    return f"No verdict is possible: {str(why).rstrip('.')}."

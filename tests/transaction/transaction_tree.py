@@ -1,0 +1,41 @@
+"""A file tree as a value, and the processes that guard it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SITE = b"server {\n\tlisten 8080; # caf\xe9, {{ lookup('pipe', 'touch /tmp/x') }}\r\n}\n"
+
+
+def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
+    """Every path below ``root`` but the state directory, with all that can be told of it."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if name.startswith("var/lib/ssemedic"):
+            continue
+        info = path.lstat()
+        rights: tuple[object, ...] = (oct(info.st_mode), info.st_uid, info.st_gid)
+        if path.is_symlink():
+            found[name] = (*rights, str(path.readlink()))
+        elif path.is_dir():
+            found[name] = rights
+        else:
+            attributes = {key: os.getxattr(path, key) for key in os.listxattr(path)}
+            found[name] = (*rights, path.read_bytes(), info.st_mtime_ns, attributes)
+    return found
+
+
+def watchdogs(below: Path) -> list[int]:
+    """Processes that will undo a change below a path when their time is over."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if any(word.startswith(os.fsencode(below)) for word in words) and b"--after" in words:
+                found.append(int(entry.name))
+    return found
