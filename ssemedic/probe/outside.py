@@ -25,6 +25,8 @@ from ssemedic.probe.request import Request, address_of
 from ssemedic.probe.tape import Stop, Tape
 from ssemedic.stream.record import Stream
 
+_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+
 
 def record(request: Request) -> Stream:
     """One attempt, recorded until it ends or its window closes; no redirect is followed.
@@ -66,11 +68,20 @@ def _receive(answer: httpx.Response, request: Request, network: _Network, tape: 
     tape.answer(head.version, head.status, head.reason, head.headers, line.read_at)
     line.headers_done = True
     line.pending = 0
+    if version == "2":
+        _check_http2(head)
     kind = "h2" if version == "2" else http1.framing(head, request.method)[0]
     for data in answer.iter_raw():
         line.pending = 0
         tape.take(data, line.read_at)
     raise Stop("eof" if kind == "close" else "last_chunk")
+
+
+def _check_http2(head: http1.Answer) -> None:
+    """Browsers refuse these headers over HTTP/2 (RFC 9113, 8.2.2); httpx does not look."""
+    found = [name for name, _value in head.headers if name.lower() in _HOP_BY_HOP]
+    if found:
+        raise Stop("protocol_error", f"header {found[0].decode('latin-1')} over HTTP/2")
 
 
 def _broken(error: Exception, network: _Network) -> Stop:
@@ -198,6 +209,8 @@ class _Line(httpcore.NetworkStream):
         self.pending += len(data)
         if not self._multiplexed:
             self._check_head(data)
+        elif self.received == len(data) and data.startswith(b"HTTP/1"):
+            raise Stop("protocol_error", "answers HTTP/1 to a request in HTTP/2")
         elif not self.headers_done and self.received > 2 * limit.header_bytes:
             raise Stop("limit_headers", f"{self.received} bytes and no complete headers")
         return data

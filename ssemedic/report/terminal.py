@@ -19,6 +19,7 @@ from ssemedic.diagnosis import Verdict
 from ssemedic.finding import Severity, Status
 from ssemedic.report import strip, words
 from ssemedic.report.page import BAD, GOOD, MARK, QUIET, STRONG, WARN, Page, page_on
+from ssemedic.report.redact import redact
 
 Data = Mapping[str, Any]
 
@@ -357,8 +358,8 @@ def _diff(page: Page, files: Sequence[Data]) -> None:
     for file in files:
         page.put()
         lines = difflib.unified_diff(
-            _lines(file["before"]),
-            _lines(file["after"]),
+            _lines(redact(file["before"] or "")),
+            _lines(redact(file["after"] or "")),
             file["path"] if file["before"] is not None else "/dev/null",
             file["path"] if file["after"] is not None else "/dev/null",
             lineterm="",
@@ -367,8 +368,9 @@ def _diff(page: Page, files: Sequence[Data]) -> None:
             page.raw(page.host(line, _diff_style(line)), 2)
 
 
-def _lines(content: str | None) -> list[str]:
-    return (content or "").split("\n")[: -1 if (content or "").endswith("\n") else None] or []
+def _lines(content: str) -> list[str]:
+    """Lines as nginx and systemd count them; other separators of Unicode are text."""
+    return content.removesuffix("\n").split("\n") if content else []
 
 
 def _diff_style(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import time
@@ -43,14 +44,23 @@ def wait_for_close(connection: socket.socket) -> None:
 
 
 def request_on(connection: socket.socket) -> bytes:
+    """One request: its head, and as much body as its Content-Length announces."""
     connection.settimeout(5.0)
     data = b""
-    while b"\r\n\r\n" not in data:
+    while not _complete(data):
         more = connection.recv(65536)
         if not more:
             break
         data += more
     return data
+
+
+def _complete(data: bytes) -> bool:
+    head, blank, body = data.partition(b"\r\n\r\n")
+    announced = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    # A large body is left to the script: it may answer before it has read everything.
+    wanted = int(announced.group(1)) if announced else 0
+    return bool(blank) and (len(body) >= wanted or wanted > 65536)
 
 
 def send(*parts: bytes | float) -> Script:

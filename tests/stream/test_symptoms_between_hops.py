@@ -199,7 +199,7 @@ def status(hop: str, code: int) -> Stream:
         (status("app", 500), status("nginx", 502)),
         (stream("app", end="truncated", at=0.03), stream("nginx", end="truncated", at=0.03)),
         (stream("app", end="eof", at=0.03), stream("nginx", end="last_chunk", at=0.03)),
-        (stream("app", (5.0, EVENT), headers_at=5.0), waiting("nginx")),
+        (stream("app", (6.0, EVENT), headers_at=6.0), waiting("nginx")),
         (stream("app", (5.0, EVENT), headers_at=5.0), status("nginx", 504)),
         (
             stream("app", (0.03, EVENT), end="truncated", at=5.0),

@@ -13,10 +13,7 @@ from transaction_driver import ID, OURS
 from transaction_tree import snapshot, watchdogs
 
 DRIVER = Path(__file__).with_name("transaction_driver.py")
-OLD_PYTHONS = [
-    *(Path(found) for found in [shutil.which("python3.8")] if found),
-    *Path.home().glob(".pyenv/versions/3.8.*/bin/python"),
-]
+
 
 STEPS = [
     "snapshot",
@@ -91,11 +88,20 @@ def test_an_open_change_is_not_undone_by_another_run(root: Path) -> None:
     assert (root / OURS.lstrip("/")).exists()
 
 
-@pytest.mark.skipif(not OLD_PYTHONS, reason="Python 3.8 is not on this machine")
+def python_3_8() -> str:
+    """A Python 3.8 that runs: the shim of pyenv is there even where it does not."""
+    found = [shutil.which("python3.8"), *Path.home().glob(".pyenv/versions/3.8.*/bin/python")]
+    for one in found:
+        if one and subprocess.run([one, "-c", ""], capture_output=True).returncode == 0:
+            return str(one)
+    pytest.skip("Python 3.8 is not on this machine")
+
+
 def test_everything_runs_on_python_3_8(root: Path) -> None:
+    python = python_3_8()
     before = snapshot(root)
-    run = [str(OLD_PYTHONS[0]), str(DRIVER), str(root), "activate"]
+    run = [python, str(DRIVER), str(root), "activate"]
     subprocess.run(run, check=True, timeout=60)
     program = root / "var/lib/ssemedic" / ID / "undo.py"
-    subprocess.run([str(OLD_PYTHONS[0]), "-I", program], check=True, timeout=60)
+    subprocess.run([python, "-I", program], check=True, timeout=60)
     assert snapshot(root) == before

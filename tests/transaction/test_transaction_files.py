@@ -200,6 +200,7 @@ def test_someone_who_writes_meanwhile_wins_and_nothing_is_lost(root: Path) -> No
     ) as error:
         change(root, changes(root), step=interfere)
     assert error.value.undone is True
+    assert error.value.sentence.startswith("/etc/nginx/legacy.conf: ")
     [aside] = status(Host(str(root)))["transactions"][0]["receipt"]["put_aside"]
     assert Path(aside).read_bytes() == b"certbot\n"
     assert snapshot(root) == before

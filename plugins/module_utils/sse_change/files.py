@@ -166,7 +166,7 @@ def remove_directory(where: str) -> None:
     """Remove a directory we made, unless someone else has put something in it since."""
     try:
         os.rmdir(where)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -179,7 +179,7 @@ def sync_directory(path: str) -> None:
     """Make the names in a directory survive a power cut; a directory that is gone has none."""
     try:
         descriptor = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     try:
         os.fsync(descriptor)

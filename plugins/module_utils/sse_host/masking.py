@@ -16,7 +16,7 @@ from typing import Iterable, Sequence
 
 STARS = "***"
 
-_NAME = r"[\w.\-]{0,64}(?:token|secret|passw(?:or)?d|passphrase|api_?key|private_?key|credentials?)"
+_NAME = r"[\w.\-]{0,64}(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|private[_-]?key|credentials?)"
 _JWT = re.compile(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,4}")
 _URL_PASSWORD = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://[^\s:/@]{0,128}:)[^\s/]{1,256}@")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+|%20|\+)(?!\*\*\*)[^\s\"',;]{6,}")

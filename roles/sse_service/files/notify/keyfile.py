@@ -1,4 +1,7 @@
-"""`python -m notify.keyfile PATH`: make a secret where there is none."""
+"""`python keyfile.py PATH`: make a secret where there is none.
+
+Needs nothing but the standard library: the role runs it before the rest is in place.
+"""
 
 from __future__ import annotations
 
