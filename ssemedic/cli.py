@@ -120,7 +120,7 @@ def _host_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
-    found = _look(arguments, console)
+    found = _look(arguments, console, {})
     if isinstance(found, int):
         return found
     if found["plan"] and not found["plan"]["empty"]:
@@ -130,29 +130,35 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _remediate(arguments: argparse.Namespace, console: Console) -> int:
-    found = _look(arguments, console)
-    if isinstance(found, int):
-        return found
-    _write(arguments, found)
-    if found["plan"]:
-        terminal.render_plan(found, console)
-    if not found["plan"] or found["plan"]["empty"] or arguments.check:
-        return exit_code(found)
-    if not arguments.yes and not _confirmed(found, console):
-        console.print("Nothing was changed.")
-        return exit_code(found)
-    done = _apply(arguments, found, console)
-    if isinstance(done, int):
-        return done
+    with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
+        # The plan as it will be applied; what is shown and written has its secrets masked.
+        plan_file = str(Path(private, "plan.json"))
+        found = _look(arguments, console, {"sse_plan_file": plan_file})
+        if isinstance(found, int):
+            return found
+        _write(arguments, found)
+        if found["plan"]:
+            terminal.render_plan(found, console)
+        if not found["plan"] or found["plan"]["empty"] or arguments.check:
+            return exit_code(found)
+        if not arguments.yes and not _confirmed(found, console):
+            console.print("Nothing was changed.")
+            return exit_code(found)
+        approved = {"sse_approved_report": plan_file}
+        answer = _run("playbooks/apply.yml", arguments, approved, "Repairing")
+    if isinstance(answer, int):
+        return answer
+    done: Report = answer["report"]
     terminal.render_changes(done, console)
     terminal.render_proof(done, console)
+    terminal.render_verdict(done, console)
     _write(arguments, done)
     return exit_code(done)
 
 
-def _look(arguments: argparse.Namespace, console: Console) -> Report | int:
+def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str]) -> Report | int:
     """The diagnosis, shown; or the exit code where there is none."""
-    answer = _run("playbooks/diagnose.yml", arguments, {}, "Looking at")
+    answer = _run("playbooks/diagnose.yml", arguments, more, "Looking at")
     if isinstance(answer, int):
         return answer
     if "report" not in answer:
@@ -161,17 +167,6 @@ def _look(arguments: argparse.Namespace, console: Console) -> Report | int:
     report: Report = answer["report"]
     terminal.render_diagnosis(report, console, verbose=arguments.verbose)
     return report
-
-
-def _apply(arguments: argparse.Namespace, report: Report, console: Console) -> Report | int:
-    del console
-    with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
-        path = Path(private, "approved.json")
-        path.write_text(json.dumps(report), "utf-8")
-        answer = _run(
-            "playbooks/apply.yml", arguments, {"sse_approved_report": str(path)}, "Repairing"
-        )
-    return answer if isinstance(answer, int) else answer["report"]
 
 
 def _run(

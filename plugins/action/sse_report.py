@@ -12,7 +12,9 @@ from ansible.plugins.action import ActionBase
 
 try:
     from ssemedic.report.redact import redact_report
+    from ssemedic.report.words import verdict_sentence
 
+    from ssemedic.assignment import AssignmentError, assignment_of
     from ssemedic.report import terminal
     from ssemedic.report.finish import with_changes, with_preview
     from ssemedic.report.model import exit_code
@@ -50,7 +52,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 given.get("reverted") or {},
                 given.get("message"),
             )
-        report = redact_report(report)
+        if given.get("plan_file"):
+            # What will be applied must be whole; it never leaves this private file.
+            _write(Path(given["plan_file"]), report)
+        report = redact_report(report, _secrets(given))
         if given.get("file"):
             _write(Path(given["file"]), report)
         if given.get("show", True):
@@ -59,9 +64,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             changed=False,
             report=report,
             code=exit_code(report),
-            sentence=terminal.sentence(report),
+            sentence=verdict_sentence(report),
         )
         return result
+
+
+def _secrets(given: dict[str, Any]) -> tuple[str, ...]:
+    """The token, so that the report is searched for it."""
+    try:
+        assignment = assignment_of(given)
+    except AssignmentError as error:
+        raise AnsibleActionFail(str(error)) from error
+    return (assignment.token,) if assignment and assignment.token else ()
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

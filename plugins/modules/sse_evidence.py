@@ -3,6 +3,15 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.sse_host.collect import collect
+from ansible.module_utils.sse_host.limits import Limits
+from ansible.module_utils.sse_host.wanted import PATTERNS, Wanted
+
 DOCUMENTATION = r"""
 ---
 module: sse_evidence
@@ -118,15 +127,6 @@ finished:
   returned: always
   type: float
 """
-
-import sys
-import time
-from typing import Any, Dict
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.sse_host.collect import collect
-from ansible.module_utils.sse_host.limits import Limits
-from ansible.module_utils.sse_host.wanted import PATTERNS, Wanted
 
 _MOST_SECONDS = 120.0
 

@@ -21,10 +21,10 @@ from .quote import QuoteError, checked, statement
 from .request import normal
 from .route import Route, route
 from .settings import effective
-from .splice import Splice, alone, insertion, removal, replacement, spliced
+from .splice import Splice, insertion, removal, replaceable, replacement, spliced
 from .tree import Tree, tree_of
 from .upstream import PASSES, take_apart
-from .versions import ARRAYS, KEYED, seconds
+from .versions import KEYED, seconds
 
 _MARKER = re.compile(rb"managed by (?!certbot\b)|do not edit", re.IGNORECASE)
 _ANSIBLE = re.compile(rb"ansible managed", re.IGNORECASE)
@@ -128,13 +128,14 @@ def _into_location(tree: Tree, found: Route, settings: Sequence[Line], ours: str
         else:
             lines.append(line)
         removed += [d for d in same if d not in removed]
-    lines = [*_repeated(tree, found, admins, lines), *lines]
+    hiding = _hiding(lines, existing)
+    lines = [*_repeated(tree, found, admins, hiding, lines), *lines]
     return Edit(
         _edited(tree, block, removed, ours, bool(lines)),
         tuple(lines),
         " ".join(block.args) if own_block else None,
         ours,
-        _notes(tree, block),
+        (*_wider(found), *_notes(tree, block)),
     )
 
 
@@ -151,12 +152,13 @@ def _new_location(
         clash = other.name == matched[2] and other.modifier in ("", "=", "^~")
         if clash and other.directive.file != ours and len(other.path) == 3:
             raise _UnsafeError(
-                f"{other.where}: {other.label} exists already and does not pass it on"
+                f"{other.where}: {other.label} exists and does not pass it on"
             )
     if ours in tree.sources and any(not _within(u, server) for u in tree.uses(ours)):
         raise _UnsafeError(f"{ours}: is already included elsewhere")
     bare = replace(found, path=found.path[:2])
-    lines = [*_repeated(tree, bare, [], list(settings), server_level=True), *settings]
+    hiding = _hiding(settings, ())
+    lines = [*_repeated(tree, bare, [], hiding, settings, server_level=True), *settings]
     files = _edited(tree, server, [], ours, True)
     return Edit(files, tuple(lines), location, ours, _notes(tree, server))
 
@@ -269,18 +271,27 @@ def _merged_pass(found: Route, line: Line) -> Line:
     return replace(line, args=(f"{was.scheme}://{now.authority}{colon}{was.uri or ''}",))
 
 
+def _hiding(lines: Sequence[Line], existing: Sequence[Line]) -> list[str]:
+    """The arrays that hide their outer levels only because of our lines. Where our file had
+    such lines before and repeated nothing, the location's own lines hid them already."""
+    had = {line.name for line in existing}
+    repeated = {line.name for line in existing if line.inherited}
+    names = dict.fromkeys(line.name for line in lines if line.name in KEYED)
+    return [name for name in names if name not in had or name in repeated]
+
+
 def _repeated(
     tree: Tree,
     found: Route,
     admins: list[Directive],
-    lines: list[Line],
+    hiding: Sequence[str],
+    lines: Sequence[Line],
     server_level: bool = False,
 ) -> list[Line]:
     """The inherited lines that ours would hide, to be repeated in our file."""
     outer = found.path if server_level else found.path[:-1]
-    names = list(dict.fromkeys(line.name for line in lines if line.name in KEYED & ARRAYS))
     out: list[Line] = []
-    for name in names:
+    for name in hiding:
         if any(d.name == name for d in admins):
             continue
         for args in effective(tree, outer, name, found.version).lines:
@@ -299,7 +310,7 @@ def _edited(
     included = any(_within(use, block) for use in tree.uses(ours))
     host = tree.sources[block.file]
     at = (
-        next((d for d in removed if d.file == block.file and alone(host.content, d)), None)
+        next((d for d in removed if d.file == block.file and replaceable(host.content, d)), None)
         if include and not included
         else None
     )
@@ -336,6 +347,14 @@ def _check_owner(tree: Tree, path: str) -> None:
         if _MARKER.search(comment):
             said = comment.decode("utf-8", "replace").strip("# \t\r")
             raise _UnsafeError(f'{path}: belongs to another tool ("{said[:80]}")')
+
+
+def _wider(found: Route) -> tuple[str, ...]:
+    """Says so where the location serves more than the one URL."""
+    location, path = found.location, normal(urlsplit(found.url).path or "/")
+    if location is None or location.modifier in ("=", "~", "~*") or location.name == path:
+        return ()
+    return (f"{location.where}: {location.label} serves other URLs too; the settings count there",)
 
 
 def _notes(tree: Tree, block: Directive) -> tuple[str, ...]:

@@ -38,10 +38,10 @@ def removal(content: bytes, directive: Directive) -> Splice:
     return Splice(directive.start, directive.end + gap)
 
 
-def alone(content: bytes, directive: Directive) -> bool:
-    """The directive has its lines to itself."""
-    start, end = _line(content, directive.start, directive.end)
-    return not (content[start : directive.start] + content[directive.end : end]).strip()
+def replaceable(content: bytes, directive: Directive) -> bool:
+    """No comment stands behind the directive that would then speak of something else."""
+    _, end = _line(content, directive.start, directive.end)
+    return b"#" not in content[directive.end : end]
 
 
 def replacement(directive: Directive, path: str) -> Splice:
@@ -66,8 +66,9 @@ def insertion(source: Source, block: Directive, path: str) -> Splice:
     if b"\n" not in content[last.end : block.close]:
         return Splice(last.end, last.end, b" " + include)
     _, end = _line(content, last.start, last.end)
-    begins = content[content.rfind(b"\n", 0, last.start) + 1 : last.start]
-    indent = begins if not begins.strip() else _indent(content, block.start) + _unit(content)
+    first = content.rfind(b"\n", 0, last.start) + 1
+    beside = block.open >= first  # the child stands on the line that opens the block
+    indent = _indent(content, block.start) + _unit(content) if beside else _indent(content, last.start)
     return Splice(end, end, indent + include + _eol(content, end))
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from ssemedic.report.clean import clean
@@ -57,9 +55,13 @@ class Page:
         """Parts one after the other, each in its style."""
         return Text().join(parts)
 
-    def put(self, what: RenderableType = "", indent: int = 0) -> None:
-        """Print something, moved to the right; long lines wrap under their beginning."""
-        self.console.print(Padding(what, (0, 0, 0, indent), expand=False), highlight=False)
+    def blank(self) -> None:
+        """An empty line."""
+        self.console.print()
+
+    def put(self, what: Text, indent: int = 0) -> None:
+        """Print a text, moved to the right; what is too long wraps under its beginning."""
+        self._hang(Text(" " * indent), what)
 
     def raw(self, line: Text, indent: int = 0) -> None:
         """Print one line that must not be wrapped, such as one of a diff."""
@@ -68,22 +70,29 @@ class Page:
 
     def head(self, title: str) -> None:
         """A heading with an empty line before it."""
-        self.put()
+        self.blank()
         self.put(self.text(title, STRONG))
 
-    def rows(self, pairs: Iterable[tuple[Text, Text]], indent: int = 2, width: int = 0) -> None:
+    def rows(self, pairs: Iterable[tuple[Text, Text]], indent: int = 2) -> None:
         """Two columns; the second wraps under itself."""
-        table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True, min_width=width or None)
-        table.add_column(overflow="fold")
-        for label, value in pairs:
-            table.add_row(label, value)
-        if table.row_count:
-            self.put(table, indent)
+        table = list(pairs)
+        width = max((label.cell_len for label, _ in table), default=0)
+        for label, value in table:
+            gap = " " * (width - label.cell_len + 1)
+            self._hang(self.join(Text(" " * indent), label, Text(gap)), value)
 
     def bullets(self, items: Iterable[Text], indent: int = 2) -> None:
         """A list."""
         self.rows(((self.text(self.signs.bullet, QUIET), item) for item in items), indent)
+
+    def _hang(self, head: Text, body: Text) -> None:
+        """The head, and the body beside it in lines that end where their text ends."""
+        width = max(20, self.console.width - head.cell_len)
+        lead = head
+        for line in body.wrap(self.console, width, overflow="fold") or [Text()]:
+            line.rstrip()
+            self.raw(self.join(lead, line))
+            lead = Text(" " * head.cell_len)
 
 
 def page_on(console: Console) -> Page:

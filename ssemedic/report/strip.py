@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+#: A column is never tallest below this: the buffer that nginx fills before it hands on (bytes).
+_TALL = 4096
 #: The model keeps this many reads of a stream.
 KEPT_READS = 500
 
@@ -43,8 +45,8 @@ UNICODE = Signs(
     good="✓",
     bad="✗",
     unseen="?",
-    arrow="───▶",
-    broken="─ ✗ ▶",
+    arrow="─────▶",
+    broken="──✗──▶",
     bullet="•",
     rule="╌",
     to="→",
@@ -60,8 +62,8 @@ ASCII = Signs(
     good="+",
     bad="X",
     unseen="?",
-    arrow="--->",
-    broken="- X >",
+    arrow="----->",
+    broken="--X-->",
     bullet="*",
     rule="-",
     to="->",
@@ -71,20 +73,37 @@ _CLEAN_ENDS = ("last_chunk", "eof")
 _OPEN_ENDS = ("limit_time", "limit_bytes")
 
 
-def draw(stream: Mapping[str, Any], span: float, width: int, peak: int, signs: Signs) -> str:
-    """``width`` characters for ``span`` seconds, then the end at its time.
+@dataclass(frozen=True)
+class Scale:
+    """What strips that are shown together share: seconds, columns, bytes of the tallest column."""
 
-    A column is as tall as the bytes that came in it, against ``peak`` (see `peak`) on a
-    logarithmic scale, so that a burst stands out beside single events.
+    span: float
+    width: int
+    peak: int
+
+
+def scale(streams: Sequence[Mapping[str, Any]], width: int) -> Scale:
+    """The scale on which all of these records fit into ``width`` columns."""
+    ends = [max(stream["window"], stream["end"]["at"]) for stream in streams]
+    span = max(ends, default=1.0) or 1.0
+    sizes = [size for stream in streams for size in _columns(stream, span, width).values()]
+    return Scale(span, width, max([_TALL, *sizes]))
+
+
+def draw(stream: Mapping[str, Any], scale: Scale, signs: Signs) -> str:
+    """One character per column of time up to the end, then how it ended.
+
+    A column is as tall as the bytes that came in it, on a logarithmic scale, so that a
+    burst stands out beside single events.
     """
-    columns = _columns(stream, span, width)
+    columns = _columns(stream, scale.span, scale.width)
     headers = stream["headers_at"]
-    opened = _column(headers, span, width) if headers is not None else width
-    last = _column(stream["end"]["at"], span, width)
+    opened = scale.width if headers is None else _column(headers, scale.span, scale.width)
+    last = _column(stream["end"]["at"], scale.span, scale.width)
     out = []
     for column in range(last + 1):
         if columns.get(column):
-            out.append(_sign(columns[column], peak, signs))
+            out.append(_sign(columns[column], scale.peak, signs))
         elif column == opened:
             out.append(signs.headers)
         else:
@@ -98,16 +117,6 @@ def end_sign(stream: Mapping[str, Any], signs: Signs) -> str:
     if kind in _OPEN_ENDS:
         return signs.open if stream["status"] is not None else signs.unseen
     return signs.ended if kind in _CLEAN_ENDS else signs.cut
-
-
-def peak(streams: list[Mapping[str, Any]], span: float, width: int) -> int:
-    """The most bytes in one column of any of the strips that are shown together."""
-    return max((n for s in streams for n in _columns(s, span, width).values()), default=1)
-
-
-def span(streams: list[Mapping[str, Any]]) -> float:
-    """The seconds that strips shown together cover."""
-    return max((max(s["window"], s["end"]["at"]) for s in streams), default=1.0) or 1.0
 
 
 def axis(seconds: float, width: int) -> str:

@@ -20,11 +20,14 @@ from ssemedic.finding import Severity, Status
 from ssemedic.report import strip, words
 from ssemedic.report.page import BAD, GOOD, MARK, QUIET, STRONG, WARN, Page, page_on
 from ssemedic.report.redact import redact
+from ssemedic.report.strip import Scale
 
 Data = Mapping[str, Any]
 
 TEXT_WIDTH = 100  # columns of `text`
 _STRIP_WIDTH = 60  # columns of a strip at most: more would not be read at a glance
+_END_WIDTH = 26  # columns for the words after a strip
+_INDENT = 6  # columns before what belongs to a hop
 _VERDICTS = {
     Verdict.HEALTHY: GOOD,
     Verdict.DEGRADED: WARN,
@@ -80,7 +83,9 @@ def render_verdict(report: Data, console: Console) -> None:
     """The one sentence, and the URL it is about."""
     page = page_on(console)
     verdict = report["verdict"]["after"] or report["verdict"]["before"]
-    page.put(page.host(words.verdict_sentence(report), _VERDICTS.get(verdict, STRONG)))
+    said, why = words.verdict_parts(report)
+    style = _VERDICTS.get(verdict, STRONG)
+    page.put(page.join(page.host(said, style), page.host(f" {why}")))
     page.put(page.host(report["endpoint"]["url"], QUIET))
 
 
@@ -104,7 +109,7 @@ def render_plan(report: Data, console: Console) -> None:
         for unit in plan["units"]:
             _unit(page, unit)
         if plan["nginx"]:
-            _directives(page, plan["nginx"])
+            _directives(page, plan["nginx"], bool(plan["diff"]))
         _diff(page, plan["diff"])
     elif report["causes"]:
         page.head("Plan")
@@ -134,7 +139,7 @@ def render_changes(report: Data, console: Console) -> None:
     rows = [("why", changes["message"])] if changes["message"] else []
     rows += [("file", path) for path in changes["files"]]
     if outcome in ("committed", "undo_failed"):
-        rows.append(("undo", f"transaction {changes['id']}"))
+        rows.append(("undo", f"by transaction {changes['id']}"))
     elif outcome == "undone":
         rows.append(("record", f"transaction {changes['id']}"))
     if changes["workers"]:
@@ -158,7 +163,7 @@ def render_proof(report: Data, console: Console) -> None:
         page.put(page.text(f"{page.signs.good} proven: {watched}", GOOD), 2)
     else:
         page.put(page.text(f"{page.signs.bad} not proven: {watched}", BAD), 2)
-    page.put()
+    page.blank()
     _before_after(page, proof["hops"])
     rows = [
         (page.text(label, style), page.host(", ".join(proof[key])))
@@ -177,36 +182,43 @@ def render_proof(report: Data, console: Console) -> None:
 
 def _hops(page: Page, report: Data) -> None:
     broken = words.breaks_at(report)
-    page.put()
+    page.blank()
     page.put(_row(page, report, broken), 2)
-    page.put()
+    page.blank()
     streams = [hop["stream"] for hop in report["hops"] if hop["stream"]]
-    width = _strip_width(page)
-    span = strip.span(streams)
-    peak = strip.peak(streams, span, width)
-    names = max((len(hop["name"]) for hop in report["hops"]), default=0)
-    origins = {s["id"]: s["text"] for s in report["symptoms"]}
+    scale = _scale(page, streams, _INDENT)
+    origins = {s["id"]: s for s in report["symptoms"]}
     for index, hop in enumerate(report["hops"]):
         if hop["name"] == broken:
             _break(page, report["hops"], index)
-        sign, style = _mark(page, hop)
-        label = page.join(
-            page.text(f"{sign} ", style), page.host(f"{hop['name'].ljust(names)}  ", STRONG)
-        )
-        where = page.host(f"{hop['label']}  {hop['address']}", QUIET)
-        page.put(page.join(label, where), 2)
-        if hop["stream"]:
-            page.raw(_strip(page, hop["stream"], span, width, peak), names + 6)
-        page.put(page.host(_shown(report, hop)), names + 6)
-        for kind in hop["symptoms"]:
-            _symptom(page, kind, origins.pop(f"{kind}@{hop['name']}", ""), names + 6)
+        _hop(page, report, hop, scale, origins)
     if streams:
-        page.put(page.text(strip.axis(span, width), QUIET), names + 6)
-        page.put(page.text(_legend(page), QUIET), names + 6)
-    logged = [s for s in report["symptoms"] if s["id"] in origins]
+        page.put(page.text(strip.axis(scale.span, scale.width), QUIET), _INDENT)
+        page.put(page.text(_legend(page), QUIET), _INDENT)
+    if report["token"]:
+        said = words.token(report["token"], report["collected_at"])
+        page.put(page.host(f"asked with {said}", QUIET), _INDENT)
+    logged = list(origins.values())
     if logged:
-        page.put()
-        page.bullets(page.host(f"{s['id']}: {s['text']}") for s in logged)
+        page.blank()
+        page.bullets(page.host(words.symptom(s)) for s in logged)
+
+
+def _hop(page: Page, report: Data, hop: Data, scale: Scale, origins: dict[str, Data]) -> None:
+    """One hop; the symptoms that start here are taken out of ``origins``."""
+    sign, style = _mark(page, hop)
+    where = page.host(f"  {hop['label']}  {hop['address']}", QUIET)
+    page.put(page.join(page.text(f"{sign} ", style), page.host(hop["name"], STRONG), where), 2)
+    stream = hop["stream"]
+    if stream is None:
+        page.put(page.host(f"not recorded{_why_not(report, hop)}", WARN), _INDENT)
+    else:
+        ended = page.text(f" {words.end(stream)}")
+        page.raw(page.join(_strip(page, stream, scale), ended), _INDENT)
+        for said in filter(None, (_answer(stream), words.fault(stream["end"]))):
+            page.put(page.host(said), _INDENT)
+    for kind in hop["symptoms"]:
+        _symptom(page, hop["name"], kind, origins.pop(f"{kind}@{hop['name']}", None))
 
 
 def _row(page: Page, report: Data, broken: str | None) -> Text:
@@ -223,11 +235,11 @@ def _row(page: Page, report: Data, broken: str | None) -> Text:
 
 def _break(page: Page, hops: Sequence[Data], index: int) -> None:
     name = hops[index]["name"]
-    words_ = (
-        f"breaks between {hops[index - 1]['name']} and {name}" if index else f"breaks at {name}"
-    )
+    said = f"breaks between {hops[index - 1]['name']} and {name}"
+    if index == 0:
+        said = f"breaks at {words.hop_subject(name)}"
     rule = page.signs.rule * 4
-    page.put(page.host(f"{rule} {words_} {rule}", BAD), 2)
+    page.put(page.host(f"{rule} {said} {rule}", BAD), 2)
 
 
 def _mark(page: Page, hop: Data) -> tuple[str, str]:
@@ -241,32 +253,35 @@ def _mark(page: Page, hop: Data) -> tuple[str, str]:
     return ("!", WARN) if hop["symptoms"] else (page.signs.good, GOOD)
 
 
-def _shown(report: Data, hop: Data) -> str:
-    said = words.shown(hop["stream"])
-    if hop["stream"] is not None:
-        more = len(hop["stream"]["reads"]) >= strip.KEPT_READS
-        return f"{said} (the first {strip.KEPT_READS} reads are drawn)" if more else said
+def _answer(stream: Data) -> str:
+    more = len(stream["reads"]) >= strip.KEPT_READS
+    return words.shown(stream) + (f" (the first {strip.KEPT_READS} are drawn)" if more else "")
+
+
+def _why_not(report: Data, hop: Data) -> str:
     missing = report["missing"]
     why = next((missing[k] for k in (f"streams.{hop['name']}", "streams") if k in missing), "")
-    return f"{said}: {why}" if why else said
+    return f": {why}" if why else ""
 
 
-def _symptom(page: Page, kind: str, said: str, indent: int) -> None:
+def _symptom(page: Page, hop: str, kind: str, origin: Data | None) -> None:
     style = WARN if kind in words.MILD else BAD
-    if said:
-        page.put(page.join(page.host(f"{kind}: ", style), page.host(said)), indent)
+    if origin:
+        said = str(origin["text"]).removeprefix(f"{hop}: ")
+        page.put(page.join(page.host(f"{kind}: ", style), page.host(said)), _INDENT)
     else:
-        page.put(page.host(f"{kind}, in consequence", QUIET), indent)
+        page.put(page.host(f"{kind}, in consequence", QUIET), _INDENT)
 
 
-def _strip(page: Page, stream: Data, span: float, width: int, peak: int) -> Text:
-    drawn = strip.draw(stream, span, width, peak, page.signs)
+def _scale(page: Page, streams: list[Data], left: int) -> Scale:
+    width = max(20, min(_STRIP_WIDTH, page.console.width - left - _END_WIDTH))
+    return strip.scale(streams, width)
+
+
+def _strip(page: Page, stream: Data, scale: Scale) -> Text:
+    drawn = strip.draw(stream, scale, page.signs)
     last = {page.signs.open: GOOD, page.signs.cut: BAD}.get(drawn[-1:], WARN)
     return page.join(page.text(drawn[:-1], MARK), page.text(drawn[-1:], last))
-
-
-def _strip_width(page: Page) -> int:
-    return max(20, min(_STRIP_WIDTH, page.console.width - 18))
 
 
 def _legend(page: Page) -> str:
@@ -284,13 +299,8 @@ def _causes(page: Page, report: Data) -> None:
     for number, cause in enumerate(report["causes"], 1):
         style = _SEVERITIES.get(cause["severity"], STRONG)
         sure = cause["status"]
-        page.put(
-            page.join(
-                page.text(f"{number}. ", STRONG),
-                page.host(cause["title"], style if sure != Status.LATENT else STRONG),
-            ),
-            2,
-        )
+        title = page.host(cause["title"], style if sure != Status.LATENT else STRONG)
+        page.rows([(page.text(f"{number}.", STRONG), title)])
         facts = f"{sure} · {cause['severity']} · layer {cause['layer']} · hop {cause['hop']}"
         page.put(page.join(page.host(cause["rule"], MARK), page.host(f"  {facts}", QUIET)), 5)
         rows = (
@@ -298,7 +308,7 @@ def _causes(page: Page, report: Data) -> None:
             ("observed", page.host(cause["observed"])),
             ("expected", page.host(cause["expected"])),
         )
-        page.rows([(page.text(label, QUIET), value) for label, value in rows], 5, 8)
+        page.rows([(page.text(label, QUIET), value) for label, value in rows], 5)
         page.bullets((page.host(item) for item in cause["evidence"]), 5)
 
 
@@ -309,7 +319,7 @@ def _unexplained(page: Page, report: Data) -> None:
     page.put(
         page.text("No known cause fits what the wire shows here; nobody is blamed for it.", WARN), 2
     )
-    page.bullets(page.host(f"{s['id']}: {s['text']}") for s in report["unexplained"])
+    page.bullets(page.host(words.symptom(s)) for s in report["unexplained"])
 
 
 def _limits(page: Page, report: Data, verbose: bool) -> None:
@@ -321,15 +331,24 @@ def _limits(page: Page, report: Data, verbose: bool) -> None:
         page.rows(
             (page.host(name, QUIET), page.host(why)) for name, why in report["missing"].items()
         )
+    _checked(page, report, verbose)
+
+
+def _checked(page: Page, report: Data, verbose: bool) -> None:
     cleared, skipped = report["cleared"], report["skipped"]
-    page.put()
-    counted = f"{len(cleared)} other causes checked and ruled out"
-    page.put(page.text(f"{counted}{':' if verbose and cleared else '.'}", QUIET))
-    if verbose and cleared:
+    page.blank()
+    if cleared:
+        other = "other" if report["causes"] else "known"
+        counted = f"{len(cleared)} {other} causes checked and ruled out"
+        page.put(page.text(f"{counted}{':' if verbose else '.'}", QUIET))
+    if verbose:
         page.put(page.host(", ".join(cleared), QUIET), 2)
     if skipped:
         page.put(page.text(f"{len(skipped)} could not be checked:", WARN))
-        page.rows((page.host(rule, QUIET), page.host(why)) for rule, why in skipped.items())
+    reasons: dict[str, list[str]] = {}
+    for rule, why in skipped.items():
+        reasons.setdefault(why, []).append(rule)
+    page.bullets(page.host(f"{why}: {', '.join(rules)}") for why, rules in reasons.items())
 
 
 def _disruption(plan: Data) -> str:
@@ -346,17 +365,19 @@ def _unit(page: Page, unit: Data) -> None:
             page.put(page.host(f"[{section}] {key}={value}"), 4)
 
 
-def _directives(page: Page, nginx: Data) -> None:
-    page.put(page.join(page.text("nginx: "), page.host(nginx["ours"], STRONG)), 2)
-    for line in nginx["directives"]:
-        directive = " ".join([line["name"], *(arg or '""' for arg in line["args"])])
-        why = page.host(f"  ({line['cause']})", QUIET) if line["cause"] else page.text("")
-        page.put(page.join(page.host(f"{directive};"), why), 4)
+def _directives(page: Page, nginx: Data, shown: bool) -> None:
+    """Which cause calls for which directive; the directives in full where no diff shows them."""
+    causes = dict.fromkeys(line["cause"] for line in nginx["directives"] if line["cause"])
+    why = page.host(f"  ({', '.join(causes)})", QUIET)
+    page.put(page.join(page.host(nginx["ours"], STRONG), page.text(": settings of ours"), why), 2)
+    for line in () if shown else nginx["directives"]:
+        words_ = [line["name"], *(arg or '""' for arg in line["args"])]
+        page.put(page.host(f"{' '.join(words_)};"), 4)
 
 
 def _diff(page: Page, files: Sequence[Data]) -> None:
     for file in files:
-        page.put()
+        page.blank()
         lines = difflib.unified_diff(
             _lines(redact(file["before"] or "")),
             _lines(redact(file["after"] or "")),
@@ -380,21 +401,22 @@ def _diff_style(line: str) -> str:
 
 
 def _before_after(page: Page, hops: Sequence[Data]) -> None:
-    streams = [hop[when] for hop in hops for when in ("before", "after") if hop[when]]
-    width = _strip_width(page)
-    span = strip.span(streams)
-    peak = strip.peak(streams, span, width)
     names = max((len(hop["hop"]) for hop in hops), default=0)
+    streams = [hop[when] for hop in hops for when in ("before", "after") if hop[when]]
+    scale = _scale(page, streams, names + 18)
     for hop in hops:
         for when, label in (("before", hop["hop"]), ("after", "")):
             head = page.join(
                 page.host(label.ljust(names), STRONG), page.text(f"  {when.ljust(6)}  ", QUIET)
             )
-            if hop[when]:
-                page.raw(page.join(head, _strip(page, hop[when], span, width, peak)), 2)
-                page.put(page.host(words.shown(hop[when]), QUIET), names + 12)
-            else:
-                page.raw(page.join(head, page.text("not recorded", WARN)), 2)
+            stream = hop[when]
+            drawn = _strip(page, stream, scale) if stream else page.text("not recorded", WARN)
+            said = page.text(f" {_status(stream)}{words.end(stream)}" if stream else "")
+            page.raw(page.join(head, drawn, said), 2)
+
+
+def _status(stream: Data) -> str:
+    return f"{stream['status']}, " if stream["status"] is not None else ""
 
 
 def _message(page: Page, message: Data) -> tuple[Text, Text]:

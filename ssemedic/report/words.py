@@ -41,7 +41,7 @@ SHOWS: Mapping[str, str] = {
 #: How a record ended, by the kind of its end; {at} is the time since the start.
 ENDS: Mapping[str, str] = {
     "limit_time": "still open after {at}",
-    "limit_bytes": "still open when our byte limit was reached after {at}",
+    "limit_bytes": "open at the byte limit, {at}",
     "last_chunk": "ended after {at}",
     "eof": "closed after {at}",
     "truncated": "broken off after {at}",
@@ -76,20 +76,26 @@ MILD = frozenset({Kind.MISSING_HEADER})
 
 
 def verdict_sentence(report: Data) -> str:
-    """Who, how bad, and why, in one sentence. Holds host text: not yet cleaned."""
+    """Who, how bad, and why, in one sentence or two. Holds host text: not yet cleaned."""
+    return " ".join(verdict_parts(report))
+
+
+def verdict_parts(report: Data) -> tuple[str, str]:
+    """The sentence in two: the verdict, and why. Both hold host text: not yet cleaned."""
     host, before, after = report["host"], report["verdict"]["before"], report["verdict"]["after"]
     changes, proof = report.get("changes"), report.get("proof")
     outcome = changes["outcome"] if changes else None
+    why = reason(report)
     if outcome == "undo_failed":
-        return f"{host}: the change failed, and so did the undo. {reason(report)}"
+        return f"{host}: the change failed, and so did the undo.", why
     if outcome == "undone":
-        return f"{host}: still {before}; the change did not prove and was undone. {reason(report)}"
+        return f"{host}: still {before}; the change did not cure it and was undone.", why
     if proof and proof["proven"] and outcome == "committed":
-        now = after or Verdict.HEALTHY
-        return f"{host}: repaired and proven, {now} now. It was {before}: {_tail(reason(report))}"
+        was = f"It was {before}: {_lower(why)}"
+        return f"{host}: repaired and proven, {after or Verdict.HEALTHY} now.", was
     if proof and not proof["proven"]:
-        return f"{host}: {after or before}, not proven. {reason(report)}"
-    return f"{host}: {after or before}. {reason(report)}"
+        return f"{host}: {after or before}, not proven.", why
+    return f"{host}: {after or before}.", why
 
 
 def reason(report: Data) -> str:
@@ -109,8 +115,8 @@ def reason(report: Data) -> str:
         return f"The stream works, but {_lower(_title(causes[0]))}{_where(causes[0])}."
     if report["verdict"]["before"] == Verdict.UNKNOWN:
         return _unknown(report)
-    open_hops = [h["name"] for h in report["hops"] if h["stream"]]
-    return f"The stream is open at every hop: {', '.join(open_hops)}."
+    names = [hop["name"] for hop in report["hops"] if hop["stream"]]
+    return f"The stream comes through at every hop: {', '.join(names)}."
 
 
 def hop_subject(hop: str) -> str:
@@ -119,31 +125,32 @@ def hop_subject(hop: str) -> str:
     return {**names, "devproxy": "the dev proxy"}.get(hop, hop)
 
 
-def shown(stream: Data | None) -> str:
-    """One record in words: status, type, times, bytes, end. Times are since the start."""
-    if stream is None:
-        return "not recorded"
-    parts = []
-    if stream["status"] is not None:
-        parts.append(f"{stream['status']} {stream['content_type']}".strip())
-        if stream["headers_at"] is not None:
-            parts.append(f"headers at {brief(stream['headers_at'])}")
-        reads = stream["reads"]
-        parts.append(f"first byte at {brief(reads[0][0])}" if reads else "no byte of a body")
-        if reads:
-            count = f"{len(reads)} read{'' if len(reads) == 1 else 's'}"
-            parts.append(f"{size(stream['bytes'])} in {count}")
-    elif stream["end"]["kind"] == "limit_time":
-        parts.append("no answer")
-    parts.append(end(stream["end"]))
-    return " · ".join(parts)
+def shown(stream: Data) -> str:
+    """What a hop answered, in words: status, type, times since the start, bytes."""
+    if stream["status"] is None:
+        return ""
+    parts = [f"{stream['status']} {stream['content_type']}".strip()]
+    if stream["headers_at"] is not None:
+        parts.append(f"headers {brief(stream['headers_at'])}")
+    reads = stream["reads"]
+    if not reads:
+        return ", ".join([*parts, "no byte of a body"])
+    count = f"{len(reads)} read{'' if len(reads) == 1 else 's'}"
+    return ", ".join([*parts, f"first byte {brief(reads[0][0])}", size(stream["bytes"]), count])
 
 
-def end(data: Data) -> str:
-    """How a record ended, with the detail of a fault."""
-    words = ENDS.get(data["kind"], data["kind"]).format(at=brief(data["at"]))
+def end(stream: Data) -> str:
+    """How a record ended."""
+    kind, at = stream["end"]["kind"], brief(stream["end"]["at"])
+    if kind == "limit_time" and stream["status"] is None:
+        return f"no answer in {at}"
+    return ENDS.get(str(kind), str(kind)).format(at=at)
+
+
+def fault(data: Data) -> str:
+    """What the recorder noted about an end that was not clean, or ""."""
     ours = data["kind"] in ("limit_time", "limit_bytes", "last_chunk", "eof")
-    return words if ours or not data["detail"] else f"{words} ({data['detail']})"
+    return "" if ours else str(data["detail"])
 
 
 def brief(seconds: float) -> str:
@@ -160,8 +167,26 @@ def size(count: int) -> str:
     return f"{count / 1024 / 1024:.1f} MiB"
 
 
+def token(data: Data, now: float) -> str:
+    """What the token that was sent says of itself."""
+    if not data["is_jwt"]:
+        return f"an opaque token of {data['length']} characters"
+    parts = ["a JSON web token", *([data["algorithm"]] if data["algorithm"] else [])]
+    if data["expires"] is not None:
+        left = data["expires"] - now
+        parts.append(f"valid for {spell(left)}" if left > 0 else f"expired {spell(-left)} ago")
+    return ", ".join(parts)
+
+
+def symptom(data: Data) -> str:
+    """A symptom in one line: its id, and what was measured."""
+    return f"{data['id']}: {str(data['text']).removeprefix(str(data['hop']) + ': ')}"
+
+
 def place(where: str) -> str:
     """A place as short as it stays clear."""
+    if where.startswith("default of "):
+        return f"the default of nginx {where.removeprefix('default of ')}"
     return where.removeprefix("/etc/nginx/")
 
 
@@ -186,16 +211,17 @@ def unit_steps(unit: Data) -> Sequence[str]:
 
 
 def _cause(cause: Data, symptom: Data | None, sure: str) -> str:
+    """The symptom and its cause; one of them where they would say the same."""
     title = _title(cause)
     if symptom is None:
-        return f"{sure}{_lower(title)}".capitalize() if sure else title
+        return f"Probably {_lower(title)}" if sure else title
     subject = hop_subject(symptom["hop"])
-    said = title.lower()
-    for name in (subject, f"the {symptom['hop']}"):
-        if said.startswith(f"{name} "):
-            title = f"it {title[len(name) + 1 :]}"
-            break
-    return f"{_shows(symptom)}: {sure}{_lower(title)}"
+    if not title.lower().startswith(f"{subject} "):
+        return f"{_shows(symptom)}: {sure}{_lower(title)}"
+    what = title[len(subject) + 1 :]
+    if what.startswith(SHOWS.get(symptom["kind"], "")):
+        return f"Probably {_lower(title)}" if sure else title
+    return f"{_shows(symptom)}: {sure}it {what}"
 
 
 def _shows(symptom: Data) -> str:
@@ -215,10 +241,6 @@ def _lower(title: str) -> str:
     """A sentence as part of another one; names and acronyms keep their capitals."""
     first = title.split(" ", 1)[0]
     return title if first.isupper() and len(first) > 1 else title[:1].lower() + title[1:]
-
-
-def _tail(sentence: str) -> str:
-    return _lower(sentence)
 
 
 def _where(cause: Data) -> str:

@@ -33,7 +33,8 @@ def in_order(streams: Sequence[Stream]) -> list[Stream]:
 def buffered(streams: Sequence[Stream]) -> tuple[Symptom, ...]:
     """A symptom for each hop that holds back what the nearest delivering hop inside sent.
 
-    Every time is taken from the moment the hop had its own request.
+    Every time is taken from the moment the hop had its own request. Outside a hop that
+    shows nothing for another reason nothing can be said.
     """
     found: list[Symptom] = []
     inner: Stream | None = None
@@ -43,8 +44,7 @@ def buffered(streams: Sequence[Stream]) -> tuple[Symptom, ...]:
             if symptom is not None:
                 found.append(symptom)
                 continue  # the hops outside are compared with the one that delivers
-        if stream.is_event_stream and stream.reads:
-            inner = stream
+        inner = stream if stream.is_event_stream and stream.reads else None
     return tuple(found)
 
 

@@ -74,9 +74,7 @@ def test_something_else_on_the_port_is_said_so(speak: Callable[[Talk], str]) -> 
 
 def test_a_server_that_says_nothing_costs_a_second_or_two(speak: Callable[[Talk], str]) -> None:
     began = time.monotonic()
-    broker = brokers.ask(
-        Place("nats", speak(lambda c: time.sleep(4)), None, "x"), monitoring=False
-    )
+    broker = brokers.ask(Place("nats", speak(lambda c: time.sleep(4)), None, "x"), monitoring=False)
     assert time.monotonic() - began < 3
     assert "timed out" in broker["detail"]
 

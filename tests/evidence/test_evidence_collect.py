@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.sse_host.command import run
 from ansible.module_utils.sse_host.collect import collect
+from ansible.module_utils.sse_host.command import run
 from ansible.module_utils.sse_host.limits import Limits, UnavailableError
 from ansible.module_utils.sse_host.wanted import Wanted
 
@@ -128,8 +128,9 @@ def test_a_section_that_breaks_costs_only_itself(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(resources, "read", broken)
     evidence = Evidence.from_dict(collect(wanted()))
     assert evidence.resources is None
-    assert "unexpected ZeroDivisionError at test_evidence_collect.py" in (
-        evidence.missing["resources"]
+    assert (
+        "unexpected ZeroDivisionError at test_evidence_collect.py"
+        in (evidence.missing["resources"])
     )
     assert evidence.system is not None and evidence.listeners is not None
 
@@ -162,7 +163,7 @@ def test_an_unprivileged_user_gets_less_and_is_told_what_root_would_add() -> Non
 def test_the_role_brings_hostile_text_home_unharmed(tmp_path: Path) -> None:
     marker = tmp_path / "executed"
     log = tmp_path / "app.log"
-    hostile = "{{ lookup('pipe', 'touch %s') }} \x1b[2J caf\udce9" % marker
+    hostile = f"{{{{ lookup('pipe', 'touch {marker}') }}}} \x1b[2J caf\udce9"
     log.write_bytes(hostile.encode("utf-8", "surrogateescape") + b"\n")
     play = [
         {
@@ -209,9 +210,11 @@ def test_the_role_documents_every_field_of_an_endpoint() -> None:
     specification = yaml.safe_load(
         (ROOT / "roles/sse_evidence/meta/argument_specs.yml").read_text()
     )["argument_specs"]["main"]["options"]
-    documented = set(specification["sse_endpoint"]["options"])
+    documented = set(specification["sse_evidence_endpoint"]["options"])
     assert documented == set(Endpoint.__dataclass_fields__) | {"token_file"}
     defaults = yaml.safe_load((ROOT / "roles/sse_evidence/defaults/main.yml").read_text())
+    assert set(defaults) == set(specification)
+    del defaults["sse_evidence_endpoint"]  # its default is another variable
     assert defaults == {
         name: option["default"] for name, option in specification.items() if "default" in option
     }

@@ -12,7 +12,13 @@ def listening(
     address: str, port: int, process: str | None = "python3", unit: str | None = None, **other: Any
 ) -> dict[str, Any]:
     family = "inet6" if ":" in address else "inet"
-    return {"family": family, "address": address, "port": port, "process": process, "unit": unit} | other
+    return {
+        "family": family,
+        "address": address,
+        "port": port,
+        "process": process,
+        "unit": unit,
+    } | other
 
 
 APP = listening("127.0.0.1", 8000, unit="notify.service")

@@ -12,7 +12,10 @@ import pytest
 from ansible.module_utils.sse_host import logs
 from ansible.module_utils.sse_host.limits import Limits, UnavailableError
 
-HOSTILE = b"{{ lookup('pipe', 'touch /tmp/pwned') }} {% for x in [] %}\n\x1b[2J\x1b]0;title\x07 caf\xe9 \xff\x00\n"
+HOSTILE = (
+    b"{{ lookup('pipe', 'touch /tmp/pwned') }} {% for x in [] %}\n"
+    b"\x1b[2J\x1b]0;title\x07 caf\xe9 \xff\x00\n"
+)
 
 
 def lines(log: dict[str, object]) -> list[str]:
@@ -152,4 +155,6 @@ def test_kernel_records_are_read_in_both_forms() -> None:
     record = b"6,339,5140900,-;Out of memory: Killed process 70 (python3)\n SUBSYSTEM=mm\n"
     assert logs.parse_kmsg(record) == (5.1409, "Out of memory: Killed process 70 (python3)")
     assert logs.parse_kmsg(b"nonsense") is None
-    assert logs.parse_dmesg(b"<6>[    5.140900] oom-kill:x\n<4>no time\n") == [(5.1409, "oom-kill:x")]
+    assert logs.parse_dmesg(b"<6>[    5.140900] oom-kill:x\n<4>no time\n") == [
+        (5.1409, "oom-kill:x")
+    ]

@@ -71,7 +71,7 @@ def test_secrets_of_this_shape_are_gone(text: str, secret: str) -> None:
         "auth: token=expired for workspace w1",
         "401 token_expired=true leeway=30",
         "notify.service: Start request repeated too quickly.",
-        'upstream timed out (110: Connection timed out) while reading upstream, client: 10.0.0.7, '
+        "upstream timed out (110: Connection timed out) while reading upstream, client: 10.0.0.7, "
         'server: _, request: "GET /events HTTP/1.1", upstream: "http://127.0.0.1:8000/events"',
         "max_tokens=4096",
         "missing bearer token",

@@ -13,7 +13,7 @@ nginx version: nginx/1.22.1
 built with OpenSSL 3.0.8 7 Feb 2023 (running with OpenSSL 3.0.19 27 Jan 2026)
 TLS SNI support enabled
 configure arguments: --with-cc-opt='-g -O2 -fPIC' --with-ld-opt='-Wl,-z,relro' --prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf --http-log-path=/var/log/nginx/access.log --error-log-path=stderr --pid-path=/run/nginx.pid --with-compat
-"""
+"""  # noqa: E501
 PLAIN = "nginx version: openresty/1.25.3.1\nconfigure arguments: --prefix=/opt/or/nginx\n"
 
 

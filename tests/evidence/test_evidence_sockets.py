@@ -10,12 +10,12 @@ TCP = """\
    2: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 27398 1 000000005005fe8a 100 0 0 10 0
    3: 0100007F:1F40 0100007F:C350 08 00000000:00000001 00:00000000 00000000   999        0 31337 1 000000005005fe8b 20 4 30 10 -1
    4: malformed
-"""
+"""  # noqa: E501
 TCP6 = """\
   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 27399 1 00000000b37ff056 100 0 0 10 0
    1: 00000000000000000000000001000000:1F40 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 27412 1 00000000d140c53f 100 0 0 10 0
-"""
+"""  # noqa: E501
 UNIX = """\
 Num       RefCount Protocol Flags    Type St Inode Path
 00000000855fb435: 00000002 00000000 00010000 0001 01 68421 /run/notify/notify sse.sock
@@ -65,8 +65,6 @@ def test_ss_tells_how_many_wait_and_may_wait() -> None:
 
 
 def test_a_socket_that_master_and_workers_share_belongs_to_the_master() -> None:
-    table = {
-        pid: proc.Proc(pid, parent, "nginx", 0.0, 1, 0) for pid, parent in ((9, 71), (71, 1))
-    }
+    table = {pid: proc.Proc(pid, parent, "nginx", 0.0, 1, 0) for pid, parent in ((9, 71), (71, 1))}
     assert sockets.owner([9, 71], table) == 71
     assert sockets.owner([], table) is None

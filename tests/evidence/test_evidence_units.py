@@ -56,12 +56,16 @@ MainPID=0
 Id=nosuch.service
 LoadState=not-found
 ActiveState=inactive
-"""
+"""  # noqa: E501
 
 
 def test_blocks_are_told_apart_and_a_unit_named_twice_counts_once() -> None:
     blocks = units.parse_show(SHOWN)
-    assert [block["Id"] for block in blocks] == ["nginx.service", "notify.service", "nosuch.service"]
+    assert [block["Id"] for block in blocks] == [
+        "nginx.service",
+        "notify.service",
+        "nosuch.service",
+    ]
     assert blocks[0]["MainPID"] == "71"
 
 

@@ -18,7 +18,7 @@ from ssemedic.nginx import ConfigError, Directive, Source, parse, tokens
 CROSSPLANE_DIFFERS = {
     "nul and control",  # takes more characters for space
     "carriage return alone",  # ends comments there
-    "variables with braces",  # ends the word at the closing brace
+    "variables with braces",  # takes the space behind "${x}" into the word
     "closing brace in a word",  # ends the word there
 }
 Shape = list[tuple[str, list[str], int, Any]]

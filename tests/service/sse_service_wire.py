@@ -262,9 +262,9 @@ class Stream:
             while (block := self._next_block()) is not None:
                 if event is None or block.event == event:
                     return block
-            assert not self.ended, f"the stream ended before {event!r}: {self.received!r}"
+            assert not self.ended, f"the stream ended before {event!r}: {self.received[-300:]!r}"
             self._receive(0.2)
-        raise AssertionError(f"no {event!r} within {PATIENCE:g} s: {self.received!r}")
+        raise AssertionError(f"no {event!r} within {PATIENCE:g} s: {self.received[-300:]!r}")
 
     @property
     def terminated(self) -> bool:

@@ -100,6 +100,13 @@ def test_an_inner_hop_that_sent_its_first_byte_late_proves_no_buffer() -> None:
     assert ids(app, waiting("nginx")) == ["no_answer@nginx"]
 
 
+def test_a_hop_outside_one_without_an_answer_is_not_buffered() -> None:
+    app = stream("app", (3.0, EVENT), headers_at=3.0)
+    nginx, public = waiting("nginx", at=5.9), waiting("public", at=6.1)
+    assert ids(app, nginx, public) == ["headers_late@app", "no_answer@nginx", "no_answer@public"]
+    assert origin_ids(app, nginx, public) == ["headers_late@app"]
+
+
 def test_a_stall_of_three_seconds_is_no_buffer() -> None:
     app = stream("app", *every(0.4))
     stalled = stream("nginx", (2.9, EVENT * 7), *every(0.4, start=3.2), headers_at=1.9)

@@ -45,6 +45,20 @@ _SCHEMES = {
     "postgres": "postgresql",
     "postgresql": "postgresql",
 }
+_REDIS_FACTS = (
+    "redis_version",
+    "connected_clients",
+    "blocked_clients",
+    "maxclients",
+    "pubsub_channels",
+    "pubsub_patterns",
+    "rejected_connections",
+    "client_output_buffer_limit_disconnections",
+    "uptime_in_seconds",
+    "used_memory",
+    "maxmemory",
+    "role",
+)
 _SECONDS = 1.0
 
 
@@ -89,9 +103,9 @@ def find(
         for kind, address in urls(text):
             places.append(Place(kind, address, None, "the settings of %s name it" % unit))
     for item in listeners:
-        kind = kind_of(item)
-        if kind:
-            places.append(Place(kind, _reach(item), item["unit"], "it listens"))
+        listening = kind_of(item)
+        if listening:
+            places.append(Place(listening, _reach(item), item["unit"], "it listens"))
     kinds = {place.kind for place in places}
     for name in installed_units(wanted_units):
         if _UNITS[name] not in kinds:
@@ -134,17 +148,17 @@ def _reach(item: Mapping[str, Any]) -> str:
 
 def ask(place: Place, monitoring: bool, secrets: Sequence[str] = ()) -> dict[str, Any]:
     """One broker as `Broker` data. ``monitoring``: NATS' HTTP port 8222 listens here."""
-    talk: Callable[[socket.socket], tuple[str, dict[str, Any]]] = {
+    talks: dict[str, Callable[[socket.socket], tuple[str, dict[str, Any]]]] = {
         "nats": _nats,
         "redis": _redis,
         "postgresql": _postgresql,
-    }.get(place.kind, _connect_only)
+    }
     facts: dict[str, Any] = {"found": place.found}
     reachable, detail = True, ""
     try:
         with _connect(place.address) as connection:
             try:
-                detail, more = talk(connection)
+                detail, more = talks[place.kind](connection)
                 facts.update(more)
             except (OSError, ValueError) as error:
                 detail = "connected, but it does not talk %s: %s" % (place.kind, error)
@@ -169,10 +183,6 @@ def _connect(address: str) -> socket.socket:
     return connection
 
 
-def _connect_only(connection: socket.socket) -> tuple[str, dict[str, Any]]:
-    return "connected", {}
-
-
 def _nats(connection: socket.socket) -> tuple[str, dict[str, Any]]:
     """INFO is the first thing a NATS server says (NATS client protocol)."""
     line = _until(connection, b"\r\n", 65536)
@@ -180,9 +190,7 @@ def _nats(connection: socket.socket) -> tuple[str, dict[str, Any]]:
         raise ValueError("its first line is not INFO")
     told = json.loads(line[5:])
     names = ("version", "server_name", "max_payload", "auth_required", "tls_required", "jetstream")
-    return "NATS %s" % told.get("version", ""), {
-        name: told[name] for name in names if name in told
-    }
+    return "NATS %s" % told.get("version", ""), {name: told[name] for name in names if name in told}
 
 
 def _nats_monitoring() -> dict[str, Any]:
@@ -228,13 +236,8 @@ def _redis(connection: socket.socket) -> tuple[str, dict[str, Any]]:
     if not size.startswith(b"$"):
         return "Redis answers PING but not INFO", {}
     told = _until(connection, None, int(size[1:]) + 2).decode("utf-8", "replace")
-    names = (
-        "redis_version connected_clients blocked_clients maxclients pubsub_channels "
-        "pubsub_patterns rejected_connections uptime_in_seconds role used_memory maxmemory "
-        "client_output_buffer_limit_disconnections"
-    ).split()
     values = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
-    facts = {name: values[name] for name in names if name in values}
+    facts = {name: values[name] for name in _REDIS_FACTS if name in values}
     return "Redis %s" % values.get("redis_version", ""), facts
 
 

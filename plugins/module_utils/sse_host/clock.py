@@ -45,7 +45,7 @@ def synchronized() -> bool | None:
             return None
     except (OSError, AttributeError):
         return None
-    return 0 <= timex.maxerror < _MAX_ERROR_USEC
+    return bool(0 <= timex.maxerror < _MAX_ERROR_USEC)
 
 
 def read(units: Iterable[Mapping[str, str]] | None) -> dict[str, Any]:

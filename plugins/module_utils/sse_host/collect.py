@@ -58,6 +58,7 @@ def collect(wanted: Wanted) -> Dict[str, Any]:
     """`Evidence` as plain data. Never raises for what the host is or does not have."""
     began, collected_at = time.monotonic(), time.time()
     host = Host(wanted)
+    host.now("streams", lambda: streams.check(wanted))
     virtualization = host.start(
         "virtualization", lambda: system.virtualization(host.limits.command_seconds)
     )
@@ -94,7 +95,8 @@ def collect(wanted: Wanted) -> Dict[str, Any]:
     evidence["logs"] = answered + found_logs
     evidence["brokers"] = _answers(host, asked)
     evidence["seconds"] = round(time.monotonic() - began, 3)
-    evidence["streams"] = recording.value(time.monotonic() + wanted.window + _STREAM_GRACE)
+    end = time.monotonic() + wanted.window + _STREAM_GRACE
+    evidence["streams"] = recording.value(end) if recording is not None else None
     evidence["missing"] = dict(sorted(host.missing.items()))
     return evidence
 
@@ -117,22 +119,20 @@ def _see_nginx(host: Host) -> Optional[background.Attempt[Any]]:
     config = host.config = host.now("nginx.tree", lambda: nginx.configuration(main, host.limits))
     if config is not None:
         host.missing.update(config.missing)
-        if host.wanted.url and config.tree is not None:
+        if "streams" not in host.missing and config.tree is not None:
             host.way = (
-                host.now(
-                    "route", lambda: streams.way(config.tree, host.wanted.url, built.version)
-                )
+                host.now("route", lambda: streams.way(config.tree, host.wanted.url, built.version))
                 or host.way
             )
     return tested
 
 
-def _record(host: Host) -> background.Attempt[Any]:
+def _record(host: Host) -> Optional[background.Attempt[Any]]:
     """Begin the streams as early as the way is known; then see who owns the sockets."""
     wanted, way = host.wanted, host.way
     target = wanted.upstream or way.target
     early = streams.Recording(wanted, way, target)
-    if wanted.streams and wanted.url:
+    if "streams" not in host.missing:
         early.begin()
     host.opened = host.now("open_files", lambda: proc.open_files(host.table)) or host.opened
     if "listeners" not in host.missing:
@@ -145,7 +145,7 @@ def _record(host: Host) -> background.Attempt[Any]:
             )
         if early.begun and not wanted.upstream and _leads_nowhere(target, found):
             early.try_elsewhere(listeners.candidates(found, _likely_units(host)))
-    return host.start("streams", early.result)
+    return host.start("streams", early.result) if early.begun else None
 
 
 def _leads_nowhere(target: Optional[str], found: Sequence[Mapping[str, Any]]) -> bool:
@@ -233,7 +233,7 @@ def _log_files(host: Host) -> List[Dict[str, Any]]:
         paths += [(path, host.wanted.path) for path in named["access_log"]]
     for path, word in list(dict(reversed(paths)).items())[: limits.logs]:
         found.append(
-            host.now(path, lambda path=path, word=word: logs.file(path, limits, secrets, word))  # type: ignore[misc]
+            host.now(path, lambda path=path, word=word: logs.file(path, limits, secrets, word))
         )
     return [log for log in found if log is not None]
 
@@ -264,9 +264,7 @@ def _answers(host: Host, asked: Sequence[background.Attempt[Any]]) -> List[Dict[
     return [answer for answer in answers if answer is not None]
 
 
-def _with_backlogs(
-    host: Host, attempt: background.Attempt[Any]
-) -> Optional[List[Dict[str, Any]]]:
+def _with_backlogs(host: Host, attempt: background.Attempt[Any]) -> Optional[List[Dict[str, Any]]]:
     known = attempt.value(host.deadline)
     if host.listeners is not None and known:
         sockets.add_backlogs(host.listeners, known)
@@ -305,7 +303,5 @@ def _nginx(host: Host, tested: Optional[background.Attempt[Any]]) -> Dict[str, A
     instance = host.instance
     if instance.unit is None and instance.master is None:
         name = next((name for name in units.NGINX if name in host.unit_files), None)
-        instance = nginx.Instance(
-            instance.binary, None, instance.main, instance.prefix, unit=name
-        )
+        instance = nginx.Instance(instance.binary, None, instance.main, instance.prefix, unit=name)
     return nginx.describe(instance, host.built, config, outcome, host.table, host.opened)

@@ -27,11 +27,10 @@ def newest(
 
     A few are kept whatever their age: the last words of a service that died long ago.
     """
-    first = max(0, len(lines) - limits.lines)
-    fresh = next(
-        (i for i, (at, _) in enumerate(lines) if at is not None and at >= limits.since), len(lines)
-    )
-    first = max(first, min(fresh, max(0, len(lines) - limits.old_lines)))
+    # Lines without a time follow one that has it, as a traceback follows its message.
+    old = (i for i in range(len(lines) - 1, -1, -1) if (lines[i][0] or limits.since) < limits.since)
+    fresh = next(old, -1) + 1
+    first = max(0, len(lines) - limits.lines, min(fresh, len(lines) - limits.old_lines))
     return list(lines[first:]), first > 0
 
 

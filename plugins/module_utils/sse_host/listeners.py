@@ -89,7 +89,7 @@ def candidates(
 def reach(item: Mapping[str, Any]) -> str:
     """Where to connect to reach a listener from its own host."""
     if item["family"] == "unix":
-        return "unix:" + item["address"]
+        return "unix:%s" % item["address"]
     if item["address"] == "*":
         return join("127.0.0.1" if item["family"] == "inet" else "::1", item["port"])
     return join(item["address"], item["port"])

@@ -152,9 +152,7 @@ def parse_kmsg(record: bytes) -> tuple[float, str] | None:
 
 def parse_dmesg(content: bytes) -> list[tuple[float, str]]:
     """``<6>[    5.140900] text`` lines of dmesg --raw."""
-    found = re.findall(
-        r"(?m)^<\d+>\[ *(\d+\.\d+)\] (.*)$", content.decode("utf-8", "replace")
-    )
+    found = re.findall(r"(?m)^<\d+>\[ *(\d+\.\d+)\] (.*)$", content.decode("utf-8", "replace"))
     return [(float(at), text) for at, text in found]
 
 

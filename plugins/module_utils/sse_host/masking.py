@@ -16,7 +16,9 @@ from typing import Iterable, Sequence
 
 STARS = "***"
 
-_NAME = r"[\w.\-]{0,64}(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|private[_-]?key|credentials?)"
+_NAME = (
+    r"[\w.\-]{0,64}(?:token|secret|passw(?:or)?d|passphrase|(?:api|private)[_-]?key|credentials?)"
+)
 _JWT = re.compile(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,4}")
 _URL_PASSWORD = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://[^\s:/@]{0,128}:)[^\s/]{1,256}@")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+|%20|\+)(?!\*\*\*)[^\s\"',;]{6,}")
@@ -31,18 +33,20 @@ _ASSIGNED = re.compile(
 _QUOTED = re.compile(r"(?i)([\"']" + _NAME + r"[\"']\s{0,4}:\s{0,4})(\"[^\"\n]*\"|'[^'\n]*')")
 _COLON = re.compile(r"(?i)(\b" + _NAME + r"\s{0,4}:\s{0,4})(?=[^\s\d]{0,256}\d)([^\s\"',;]{16,})")
 _OPTION = re.compile(r"(?i)(--?" + _NAME + r")([ =])(?!-)(\S+)")
-_HARMLESS = re.compile(r"(?i)true|false|none|null|missing|expired|invalid|absent|yes|no|\*+|\d{1,6}")
+_HARMLESS = re.compile(
+    r"(?i)true|false|none|null|missing|expired|invalid|absent|yes|no|\*+|\d{1,6}"
+)
 _COOKIE = re.compile(r"(?i)(\b(?:set-)?cookie:\s*)[^\r\n\"]+")
 
-_SECRET_WORDS = frozenset(
-    "key secret password passwd pass pwd passphrase token credential credentials private "
-    "salt dsn cookie auth signing pem".split()
+_SECRET_WORD = re.compile(
+    "key|secret|password|passwd|pass|pwd|passphrase|token|credentials?|private|salt|dsn|cookie|"
+    "auth|signing|pem"
 )
-_SAFE_WORDS = frozenset(
-    "port host hosts bind addr address url uri interval timeout keepalive ping log level debug "
-    "workers worker origin origins cors leeway iss issuer aud audience alg algorithm algorithms "
-    "tz mode buffer buffering header headers subject subjects prefix limit env name path file "
-    "dir user group unit version encoding chunked heartbeat retry channel topic stream".split()
+_SAFE_WORD = re.compile(
+    "port|hosts?|bind|addr|address|ur[li]|interval|timeout|keepalive|ping|heartbeat|retry|log|"
+    "level|debug|workers?|origins?|cors|leeway|iss|issuer|aud|audience|alg|algorithms?|tz|mode|"
+    "buffer|buffering|chunked|encoding|headers?|subjects?|channel|topic|stream|prefix|limit|env|"
+    "name|path|file|dir|user|group|unit|version"
 )
 _PLAIN_VALUE = re.compile(
     r"(?i)-?\d{1,9}(\.\d+)?s?|true|false|yes|no|on|off|/[\w./\-]*|[\w.\-]{0,63}:\d{1,5}|"
@@ -119,9 +123,9 @@ def arguments(argv: Sequence[str], secrets: Sequence[str] = ()) -> str:
 def _value(name: str, value: str, secrets: Sequence[str]) -> str:
     words = name.lower().split("_")
     bare = value.strip().strip("\"'")
-    if words[-1] in _SECRET_WORDS:
+    if _SECRET_WORD.fullmatch(words[-1]):
         return STARS if bare else ""
-    if _SAFE_WORDS.intersection(words) or _PLAIN_VALUE.fullmatch(bare):
+    if any(map(_SAFE_WORD.fullmatch, words)) or _PLAIN_VALUE.fullmatch(bare):
         return mask(value, secrets)
     return STARS
 
@@ -135,7 +139,8 @@ def _keep_jwt(found: re.Match[str]) -> str:
 def _unless_harmless(found: re.Match[str]) -> str:
     head, value = found.group(1), found.group(2)
     bare = value.strip("\"'")
-    if bare.startswith(STARS) or _HARMLESS.fullmatch(bare) and "passw" not in head.lower():
+    harmless = _HARMLESS.fullmatch(bare) and "passw" not in head.lower()
+    if harmless or bare.startswith(STARS):
         return found.group()
     quote = value[0] if value[0] in "\"'" else ""
     return head + quote + STARS + quote

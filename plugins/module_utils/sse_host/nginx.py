@@ -166,7 +166,9 @@ def configuration(main: str, limits: Limits) -> Config:
     try:
         config.tree = read_tree(main, read, files_on_disk)
     except ConfigError as error:
-        config.missing.setdefault("nginx.tree", "nginx would not load its configuration: %s" % error)
+        config.missing.setdefault(
+            "nginx.tree", "nginx would not load its configuration: %s" % error
+        )
     return config
 
 

@@ -131,10 +131,14 @@ def parse_ss(text: str) -> dict[tuple[str, int], tuple[int, int]]:
             address, _colon, port = fields[4].rpartition(":")
             address = address.strip("[]").partition("%")[0]
             if port.isdigit():
-                found[("*" if address in ("0.0.0.0", "::") else address, int(port))] = queue
+                found[(_spelled(address), int(port))] = queue
         elif fields[0].startswith("u_str") and fields[4].startswith("/"):
             found[(fields[4], 0)] = queue
     return found
+
+
+def _spelled(address: str) -> str:
+    return "*" if address == "*" or ipaddress.ip_address(address).is_unspecified else address
 
 
 def owner(pids: list[int], processes: dict[int, proc.Proc]) -> int | None:
@@ -152,12 +156,11 @@ def listeners(
     files: proc.OpenFiles,
 ) -> list[dict[str, Any]]:
     """Every listening socket as `Listener` data; the backlog is added later."""
-    found = []
-    for socket in tcp_sockets:
-        if socket.state == "LISTEN":
-            found.append(
-                _listener(socket.family, socket.address, socket.port, socket.inode, socket.queue)
-            )
+    found = [
+        _listener(socket.family, socket.address, socket.port, socket.inode, socket.queue)
+        for socket in tcp_sockets
+        if socket.state == "LISTEN"
+    ]
     found.extend(_listener("unix", item.path, 0, item.inode, None) for item in unix_sockets)
     for item in found:
         pid = owner(files.sockets.get(item.pop("inode"), []), processes)

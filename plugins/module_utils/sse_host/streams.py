@@ -39,6 +39,20 @@ class Way:
     listen_tls: bool = False
 
 
+def check(wanted: Wanted) -> None:
+    """Raises `UnavailableError` with the reason where no stream can be recorded."""
+    from ..ssemedic.probe.request import Request, RequestError
+
+    if not wanted.streams:
+        raise UnavailableError("streams: they were not asked for")
+    if not wanted.url:
+        raise UnavailableError("streams: no URL was given")
+    try:
+        Request(hop="app", url=wanted.url, token=wanted.token, connect=wanted.upstream)
+    except RequestError as error:
+        raise UnavailableError("streams: %s" % error) from error
+
+
 def way(tree: Tree, url: str, version: str) -> Way:
     """Follow the URL through nginx's configuration; raises `UnavailableError` for a bad URL."""
     from ..ssemedic.nginx import listens, route
@@ -118,13 +132,10 @@ class Recording:
     def try_elsewhere(self, addresses: Sequence[str]) -> None:
         """Try these sockets, the application may be at one of them."""
         for address in addresses:
-            self._start(lambda address=address: self._candidate(address))  # type: ignore[misc]
+            self._start(lambda address=address: self._candidate(address))
 
     def result(self) -> List[Dict[str, Any]]:
         """Every record as plain data; raises `UnavailableError` where there is none."""
-        if not self.begun:
-            reason = "no URL was given" if not self._wanted.url else "they were not asked for"
-            raise UnavailableError("streams: %s" % reason)
         for thread in self._threads:
             thread.join()
         records = [record.to_dict() for record in self._records]
@@ -223,4 +234,3 @@ class Recording:
         if target is not None:
             path, _mark, query = target.partition("?")
         return urllib.parse.urlunsplit((scheme, parts.netloc, path, query, ""))
-

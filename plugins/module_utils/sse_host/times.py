@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 import time
+from typing import Iterable
 
 _MONTHS = {
     name: number
@@ -30,28 +31,31 @@ def stamp(line: str, now: float) -> float | None:
     head = line[:_HEAD]
     found = _NGINX.match(head)
     if found:
-        return _epoch(*map(int, found.groups()))
+        return _epoch(_numbers(found.groups()))
     found = _ISO.search(head)
     if found:
         fraction = float("0." + found.group(7)) if found.group(7) else 0.0
-        whole = _epoch(*map(int, found.groups()[:6]), zone=found.group(8))
+        whole = _epoch(_numbers(found.groups()[:6]), found.group(8))
         return None if whole is None else whole + fraction
     found = _ACCESS.search(line[:1000])
     if found:
         day, month, year, hour, minute, second, zone = found.groups()
-        return _epoch(
-            int(year), _MONTHS.get(month, 0), int(day), int(hour), int(minute), int(second), zone
-        )
+        clock = _numbers((hour, minute, second))
+        return _epoch((int(year), _MONTHS.get(month, 0), int(day), *clock), zone)
     found = _SYSLOG.match(head)
     if found:
-        month, day, hour, minute, second = found.groups()
-        return _syslog(_MONTHS.get(month, 0), int(day), int(hour), int(minute), int(second), now)
+        month, *rest = found.groups()
+        return _syslog((_MONTHS.get(month, 0), *_numbers(rest)), now)
     return None
 
 
-def _epoch(
-    year: int, month: int, day: int, hour: int, minute: int, second: int, zone: str | None = None
-) -> float | None:
+def _numbers(texts: Iterable[str]) -> tuple[int, ...]:
+    return tuple(int(text) for text in texts)
+
+
+def _epoch(moment: tuple[int, ...], zone: str | None = None) -> float | None:
+    """``moment`` is year, month, day, hour, minute, second; without a zone it is local time."""
+    year, month, day, hour, minute, second = moment
     if not (1970 <= year < 9999 and 1 <= month <= 12 and 1 <= day <= 31):
         return None
     if hour > 23 or minute > 59 or second > 60:
@@ -73,10 +77,10 @@ def _offset(zone: str) -> int:
     return -seconds if zone[0] == "-" else seconds
 
 
-def _syslog(month: int, day: int, hour: int, minute: int, second: int, now: float) -> float | None:
+def _syslog(moment: tuple[int, ...], now: float) -> float | None:
     """Syslog writes no year: the latest one that is not in the future."""
     year = time.localtime(now).tm_year
-    at = _epoch(year, month, day, hour, minute, second)
+    at = _epoch((year, *moment))
     if at is not None and at > now + 86400:
-        at = _epoch(year - 1, month, day, hour, minute, second)
+        at = _epoch((year - 1, *moment))
     return at

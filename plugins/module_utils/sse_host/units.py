@@ -29,21 +29,20 @@ _ADMIN = ("/etc/systemd/system", "/usr/local/lib/systemd/system")
 _NOT_OURS = ("systemd-*", "dbus*", "user@*", "getty@*", "serial-getty@*", "emergency*", "rescue*")
 
 PROPERTIES = (
-    "Id Names Type LoadState LoadError ActiveState SubState UnitFileState UnitFilePreset Result "
-    "MainPID ControlPID NRestarts ExecMainStatus ExecMainCode FragmentPath DropInPaths "
-    "NeedDaemonReload ConditionResult StatusText InvocationID ControlGroup "
-    "ActiveEnterTimestamp ActiveEnterTimestampMonotonic InactiveEnterTimestampMonotonic "
-    "ExecMainStartTimestampMonotonic ExecMainExitTimestampMonotonic "
-    "ExecStart ExecStartPre ExecStop ExecReload WorkingDirectory RootDirectory "
-    "Environment EnvironmentFiles User Group "
-    "Restart RestartUSec StartLimitBurst StartLimitIntervalUSec StartLimitAction "
-    "TimeoutStartUSec TimeoutStopUSec RuntimeMaxUSec WatchdogUSec KillMode KillSignal "
-    "LimitNOFILE LimitNOFILESoft LimitNPROC TasksMax TasksCurrent MemoryMax MemoryHigh "
-    "MemoryCurrent CPUQuotaPerSecUSec OOMPolicy "
-    "PrivateNetwork RestrictAddressFamilies IPAddressAllow IPAddressDeny SocketBindDeny "
-    "ProtectSystem ProtectHome PrivateTmp ReadWritePaths NoNewPrivileges "
-    "SystemCallFilter NetworkNamespacePath Requires Wants BindsTo PartOf TriggeredBy WantedBy RequiredBy"
-).split()
+    "Id,Names,Type,LoadState,LoadError,ActiveState,SubState,UnitFileState,UnitFilePreset,"
+    "Result,MainPID,ControlPID,NRestarts,ExecMainStatus,ExecMainCode,FragmentPath,"
+    "DropInPaths,NeedDaemonReload,ConditionResult,StatusText,InvocationID,ControlGroup,"
+    "ActiveEnterTimestamp,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,"
+    "ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,ExecStart,ExecStartPre,"
+    "ExecStop,ExecReload,WorkingDirectory,RootDirectory,Environment,EnvironmentFiles,User,"
+    "Group,Restart,RestartUSec,StartLimitBurst,StartLimitIntervalUSec,StartLimitAction,"
+    "TimeoutStartUSec,TimeoutStopUSec,RuntimeMaxUSec,WatchdogUSec,KillMode,KillSignal,"
+    "LimitNOFILE,LimitNOFILESoft,LimitNPROC,TasksMax,TasksCurrent,MemoryMax,MemoryHigh,"
+    "MemoryCurrent,CPUQuotaPerSecUSec,OOMPolicy,PrivateNetwork,RestrictAddressFamilies,"
+    "IPAddressAllow,IPAddressDeny,SocketBindDeny,ProtectSystem,ProtectHome,PrivateTmp,"
+    "ReadWritePaths,NoNewPrivileges,SystemCallFilter,NetworkNamespacePath,Requires,Wants,"
+    "BindsTo,PartOf,TriggeredBy,WantedBy,RequiredBy"
+)
 
 _EXIT_CODES = {"1": "exited", "2": "killed", "3": "dumped"}  # CLD_* of wait(2)
 
@@ -116,7 +115,7 @@ def show(names: Sequence[str], limits: Limits) -> list[dict[str, str]]:
     """
     if not names:
         return []
-    argv = ["systemctl", "show", "--no-pager", "--property=" + ",".join(PROPERTIES), "--", *names]
+    argv = ["systemctl", "show", "--no-pager", "--property=" + PROPERTIES, "--", *names]
     output = run(argv, limits.command_seconds)
     blocks = parse_show(output.stdout.decode("utf-8", "replace"))
     if not blocks and output.status:

@@ -20,7 +20,7 @@ class Wanted:
     limits: Limits
     url: Optional[str] = None
     token: Optional[str] = field(default=None, repr=False)
-    token_parameter: str = "access_token"
+    token_parameter: str = "access_token"  # noqa: S105 - a parameter's name, not a secret
     origin: Optional[str] = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     upstream: Optional[str] = None
@@ -34,12 +34,19 @@ class Wanted:
     @property
     def secrets(self) -> Tuple[str, ...]:
         """What must not appear in anything that is sent back."""
-        parts = urllib.parse.urlsplit(self.url or "")
+        parts = _parts(self.url)
         query = dict(urllib.parse.parse_qsl(parts.query)).get(self.token_parameter)
         return spellings([self.token, parts.password, query, *self.headers.values()])
 
     @property
     def path(self) -> Optional[str]:
         """The path of the URL, None for "/" and where no URL is known: it would fit any line."""
-        path = urllib.parse.urlsplit(self.url or "").path
+        path = _parts(self.url).path
         return path if len(path) > 1 else None
+
+
+def _parts(url: Optional[str]) -> urllib.parse.SplitResult:
+    try:
+        return urllib.parse.urlsplit(url or "")
+    except ValueError:  # a bracket too few; that the URL is bad is said where it is used
+        return urllib.parse.urlsplit("")

@@ -71,7 +71,8 @@ class Broker:
             try:
                 await self._connect(subscribe=first or self._resubscribe)
                 first = False
-                await self._closed.wait()
+                await self._until_lost()
+                log.error("broker connection lost address=%s", self.address)
             except (NatsError, OSError, TimeoutError) as error:
                 self._complain(error)
             finally:
@@ -135,9 +136,12 @@ class Broker:
 
     def require_connection(self) -> Client:
         """The connection. Raises BrokerError while there is none."""
-        if self._client is None or not self._client.is_connected:
+        if self._client is None or not self._is_up():
             raise BrokerError(f"not connected to {self.address}")
         return self._client
+
+    def _is_up(self) -> bool:
+        return self._client is not None and self._client.is_connected
 
     async def _connect(self, *, subscribe: bool) -> None:
         self._closed.clear()
@@ -164,6 +168,12 @@ class Broker:
             "broker connected address=%s subscriptions=%d", self.address, len(self._subscriptions)
         )
 
+    async def _until_lost(self) -> None:
+        # The callback tells at once; the look at the state is for losses it is not told of.
+        while self._is_up() and not self._closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), RETRY_SECONDS)
+
     async def _make_live(self, client: Client, subscription: Subscription) -> None:
         async def on_message(message: Msg) -> None:
             await subscription.deliver(message.subject, message.data)
@@ -171,7 +181,6 @@ class Broker:
         subscription.live = await client.subscribe(subscription.subject, cb=on_message)
 
     async def _abandon(self) -> None:
-        self._closed.set()
         client, self._client = self._client, None
         for subscription in self._subscriptions.values():
             subscription.live = None
@@ -180,8 +189,6 @@ class Broker:
                 await client.close()
 
     async def _on_closed(self) -> None:
-        if not self._closed.is_set():
-            log.error("broker connection lost address=%s", self.address)
         self._closed.set()
 
     async def _on_error(self, error: Exception) -> None:
