@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -119,11 +120,10 @@ def _see_nginx(host: Host) -> Optional[background.Attempt[Any]]:
     config = host.config = host.now("nginx.tree", lambda: nginx.configuration(main, host.limits))
     if config is not None:
         host.missing.update(config.missing)
-        if "streams" not in host.missing and config.tree is not None:
-            host.way = (
-                host.now("route", lambda: streams.way(config.tree, host.wanted.url, built.version))
-                or host.way
-            )
+    url = host.wanted.url
+    if config is not None and config.tree is not None and url and "streams" not in host.missing:
+        tree = config.tree
+        host.way = host.now("route", lambda: streams.way(tree, url, built.version)) or host.way
     return tested
 
 
@@ -232,9 +232,7 @@ def _log_files(host: Host) -> List[Dict[str, Any]]:
         paths += [(path, None) for path in named["error_log"]]
         paths += [(path, host.wanted.path) for path in named["access_log"]]
     for path, word in list(dict(reversed(paths)).items())[: limits.logs]:
-        found.append(
-            host.now(path, lambda path=path, word=word: logs.file(path, limits, secrets, word))
-        )
+        found.append(host.now(path, functools.partial(logs.file, path, limits, secrets, word)))
     return [log for log in found if log is not None]
 
 
@@ -253,7 +251,7 @@ def _ask_brokers(host: Host, shown: background.Attempt[Any]) -> List[background.
     return [
         host.start(
             "broker:" + place.address,
-            lambda place=place: brokers.ask(place, monitoring, host.secrets),
+            functools.partial(brokers.ask, place, monitoring, host.secrets),
         )
         for place in places[:8]
     ]

@@ -7,6 +7,7 @@ to a living socket, the sockets that may be the application's are tried instead.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 import time
 import urllib.parse
@@ -132,7 +133,7 @@ class Recording:
     def try_elsewhere(self, addresses: Sequence[str]) -> None:
         """Try these sockets, the application may be at one of them."""
         for address in addresses:
-            self._start(lambda address=address: self._candidate(address))
+            self._start(functools.partial(self._candidate, address))
 
     def result(self) -> List[Dict[str, Any]]:
         """Every record as plain data; raises `UnavailableError` where there is none."""
