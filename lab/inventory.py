@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Variables = dict[str, object]
 
+#: How a message is sent through the notify service; its id comes back on the stream.
+MESSAGE = {"path": "/api/chats/1/messages", "body": {"text": "a message sent by ssemedic"}}
+
 
 def lab_variables(lab: Lab) -> Variables:
     """Variables that all hosts of a lab share."""
@@ -38,7 +41,7 @@ def host_variables(host: Host, record: Record) -> Variables:
         "ansible_host": host.name,
         # Below the host's own folder: a fresh host never meets a connection to its predecessor.
         "ansible_control_path_dir": str(host.run_dir / "ssh"),
-        "sse_endpoint": record.endpoint,
+        "sse_endpoint": {**record.endpoint, "message": MESSAGE},
     }
 
 

@@ -151,9 +151,7 @@ def _new_location(
     for other in all_locations(tree, found.path[:2]):
         clash = other.name == matched[2] and other.modifier in ("", "=", "^~")
         if clash and other.directive.file != ours and len(other.path) == 3:
-            raise _UnsafeError(
-                f"{other.where}: {other.label} exists and does not pass it on"
-            )
+            raise _UnsafeError(f"{other.where}: {other.label} exists and does not pass it on")
     if ours in tree.sources and any(not _within(u, server) for u in tree.uses(ours)):
         raise _UnsafeError(f"{ours}: is already included elsewhere")
     bare = replace(found, path=found.path[:2])

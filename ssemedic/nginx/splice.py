@@ -68,7 +68,9 @@ def insertion(source: Source, block: Directive, path: str) -> Splice:
     _, end = _line(content, last.start, last.end)
     first = content.rfind(b"\n", 0, last.start) + 1
     beside = block.open >= first  # the child stands on the line that opens the block
-    indent = _indent(content, block.start) + _unit(content) if beside else _indent(content, last.start)
+    indent = (
+        _indent(content, block.start) + _unit(content) if beside else _indent(content, last.start)
+    )
     return Splice(end, end, indent + include + _eol(content, end))
 
 

@@ -67,12 +67,10 @@ def _receive(answer: httpx.Response, request: Request, network: _Network, tape: 
     )
     tape.answer(head.version, head.status, head.reason, head.headers, line.read_at)
     line.headers_done = True
-    line.pending = 0
     if version == "2":
         _check_http2(head)
     kind = "h2" if version == "2" else http1.framing(head, request.method)[0]
     for data in answer.iter_raw():
-        line.pending = 0
         tape.take(data, line.read_at)
     raise Stop("eof" if kind == "close" else "last_chunk")
 
@@ -97,7 +95,7 @@ def _broken(error: Exception, network: _Network) -> Stop:
             return Stop("truncated")
         seen = "after part of the headers" if network.line.received else "without an answer"
         return Stop("truncated", f"closed {seen}")
-    if "Receive buffer too long" in str(error):
+    if "Receive buffer too long" in str(error):  # h11 holds at most 100 KiB of a line
         return Stop("limit_line", "a line of the chunked framing has no end")
     return Stop("protocol_error", f"not valid HTTP ({type(error).__name__})")
 
@@ -190,7 +188,6 @@ class _Line(httpcore.NetworkStream):
         self._multiplexed = request.version == "2" and not request.secure
         self.headers_done = False
         self.received = 0
-        self.pending = 0  # bytes read since the last body bytes
 
     @property
     def read_at(self) -> float:
@@ -202,11 +199,8 @@ class _Line(httpcore.NetworkStream):
 
     def read(self, *_size: Any, **_timeout: Any) -> bytes:
         limit = self._request.limits
-        if self.headers_done and not self._multiplexed and self.pending > limit.line_bytes:
-            raise Stop("limit_line", f"{self.pending} bytes of framing and no body")
         data = self._wire.read()
         self.received += len(data)
-        self.pending += len(data)
         if not self._multiplexed:
             self._check_head(data)
         elif self.received == len(data) and data.startswith(b"HTTP/1"):

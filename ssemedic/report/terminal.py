@@ -138,14 +138,14 @@ def render_changes(report: Data, console: Console) -> None:
     page.put(page.text(words.OUTCOMES.get(outcome, outcome), style), 2)
     rows = [("why", changes["message"])] if changes["message"] else []
     rows += [("file", path) for path in changes["files"]]
-    if outcome in ("committed", "undo_failed"):
-        rows.append(("undo", f"by transaction {changes['id']}"))
-    elif outcome == "undone":
-        rows.append(("record", f"transaction {changes['id']}"))
+    if changes["id"]:
+        kept = outcome in ("committed", "undo_failed")
+        rows.append(("undo" if kept else "record", f"transaction {changes['id']}"))
     if changes["workers"]:
         before, after = (_pids(changes["workers"][when]) for when in ("before", "after"))
         rows.append(("workers", f"{before} {page.signs.to} {after}"))
-    rows.append(("took", words.brief(changes["seconds"])))
+    if changes["seconds"] is not None:
+        rows.append(("took", words.brief(changes["seconds"])))
     page.rows([(page.text(name, QUIET), page.host(value)) for name, value in rows])
     planned = report["plan"]["diff"] if report["plan"] else []
     if changes["diff"] != planned:
@@ -180,6 +180,25 @@ def render_proof(report: Data, console: Console) -> None:
     page.rows(rows)
 
 
+def render_candidates(host: str, candidates: Sequence[Data], console: Console) -> None:
+    """The URLs that may be event streams, for when nobody named one."""
+    page = page_on(console)
+    if not candidates:
+        said = f"{host}: no URL was given, and nginx there leads to nothing like an event stream."
+        page.put(page.host(said, WARN))
+        return
+    page.put(page.host(f"{host}: no URL was given. These may be event streams:", STRONG))
+    for candidate in candidates:
+        page.blank()
+        page.put(page.host(candidate["url"], MARK), 2)
+        targets = ", ".join(candidate["targets"])
+        way = f" {page.signs.to} {targets}" if targets else ""
+        page.put(page.host(words.place(candidate["where"]) + way, QUIET), 4)
+        page.bullets((page.host(reason) for reason in candidate["reasons"]), 4)
+    page.blank()
+    page.put(page.host("Name one with --url."))
+
+
 def _hops(page: Page, report: Data) -> None:
     broken = words.breaks_at(report)
     page.blank()
@@ -207,8 +226,8 @@ def _hops(page: Page, report: Data) -> None:
 def _hop(page: Page, report: Data, hop: Data, scale: Scale, origins: dict[str, Data]) -> None:
     """One hop; the symptoms that start here are taken out of ``origins``."""
     sign, style = _mark(page, hop)
-    where = page.host(f"  {hop['label']}  {hop['address']}", QUIET)
-    page.put(page.join(page.text(f"{sign} ", style), page.host(hop["name"], STRONG), where), 2)
+    name = page.join(page.text(f"{sign} ", style), page.host(hop["name"], STRONG), Text(" "))
+    page.rows([(name, page.host(f"{hop['label']}  {hop['address']}", QUIET))])
     stream = hop["stream"]
     if stream is None:
         page.put(page.host(f"not recorded{_why_not(report, hop)}", WARN), _INDENT)
@@ -368,11 +387,12 @@ def _unit(page: Page, unit: Data) -> None:
 def _directives(page: Page, nginx: Data, shown: bool) -> None:
     """Which cause calls for which directive; the directives in full where no diff shows them."""
     causes = dict.fromkeys(line["cause"] for line in nginx["directives"] if line["cause"])
-    why = page.host(f"  ({', '.join(causes)})", QUIET)
-    page.put(page.join(page.host(nginx["ours"], STRONG), page.text(": settings of ours"), why), 2)
+    why = f"  ({', '.join(causes)})" if causes else ""
+    page.put(page.join(page.host(nginx["ours"], STRONG), page.host(why, QUIET)), 2)
     for line in () if shown else nginx["directives"]:
-        words_ = [line["name"], *(arg or '""' for arg in line["args"])]
-        page.put(page.host(f"{' '.join(words_)};"), 4)
+        parts = [line["name"], *(arg or '""' for arg in line["args"])]
+        page.put(page.host(f"{' '.join(parts)};"), 4)
+    page.bullets((page.host(note) for note in nginx["notes"]), 4)
 
 
 def _diff(page: Page, files: Sequence[Data]) -> None:
@@ -381,8 +401,8 @@ def _diff(page: Page, files: Sequence[Data]) -> None:
         lines = difflib.unified_diff(
             _lines(redact(file["before"] or "")),
             _lines(redact(file["after"] or "")),
-            file["path"] if file["before"] is not None else "/dev/null",
-            file["path"] if file["after"] is not None else "/dev/null",
+            file["path"] if file["before"] else "/dev/null",
+            file["path"] if file["after"] else "/dev/null",
             lineterm="",
         )
         for line in lines:

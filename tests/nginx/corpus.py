@@ -63,7 +63,7 @@ return 200 "tab\\there\\nnewline \\"q\\" back\\\\slash \\d";
     "quoted names": b"'listen' \"80\"; \"server_name\" 'a b';",
     "empty strings": b"proxy_set_header Connection \"\"; set $a '';",
     "variables with braces": b"set $x ${host}x${uri}; return 200 a${b}c; map ${args} $y { default 1; }",
-    "escapes outside quotes": b"rewrite ^/a\\ b\\;c\\{2\\}$ /x\\\"y last; location ~ \\.php$ { }",
+    "escapes outside quotes": b'rewrite ^/a\\ b\\;c\\{2\\}$ /x\\"y last; location ~ \\.php$ { }',
     "braces in a regex": b"location ~ \"^/[a-z]{2,3}/\" { return 204; } rewrite '^/(\\d{4})$' /y/$1 last;",
     "hash inside words": b"return 302 /page#anchor; set $a b#c; # real comment ; } {\nset $d e;",
     "comment after brace": b"server { # one\n listen 80; # two ; }\n} # three",
@@ -79,7 +79,7 @@ return 200 "tab\\there\\nnewline \\"q\\" back\\\\slash \\d";
 """,
     "types": b"types { text/html html htm shtml; text/event-stream es; }",
     "geo": b"geo $country { default zz; 127.0.0.0/24 us; include geo.conf; 10.1.0.0/16 uk; }",
-    "split clients": b"split_clients \"${remote_addr}AAA\" $variant { 0.5% .one; 2.0% .two; * \"\"; }",
+    "split clients": b'split_clients "${remote_addr}AAA" $variant { 0.5% .one; 2.0% .two; * ""; }',
     "limit_except": b"location / { limit_except GET { allow 10.0.0.0/8; deny all; } }",
     "if forms": b"""if ($request_method = POST) { return 405; }
 if ($args ~ post=140) { rewrite ^ http://example.com/; }
@@ -90,9 +90,9 @@ if ($http_cookie ~* "id=([^;]+)(?:;|$)") { set $id $1; }
     "upstreams": b"""upstream app { least_conn; server unix:/run/app.sock fail_timeout=0;
   server [2001:db8::1]:8080 weight=5 backup; server a.example:80 resolve; keepalive 16; }
 """,
-    "latin-1": b"server_name caf\xe9.example; # \xe4\xf6\xfc\nadd_header X-Y \"\xff\xfe\";",
-    "utf-8": "server_name b\u00fccher.example; # \u2713 \U0001f600\nset $e \"\u20ac\";".encode(),
-    "nul and control": b"set $a \"x\x00y\x1b[31m\"; # \x07\nset $b z\x0bw;",
+    "latin-1": b'server_name caf\xe9.example; # \xe4\xf6\xfc\nadd_header X-Y "\xff\xfe";',
+    "utf-8": 'server_name b\u00fccher.example; # \u2713 \U0001f600\nset $e "\u20ac";'.encode(),
+    "nul and control": b'set $a "x\x00y\x1b[31m"; # \x07\nset $b z\x0bw;',
     "carriage return alone": b"set $a b;\rset $c d;\r# e\nset $f g;",
     "stream": b"stream { server { listen 53 udp; proxy_pass dns; } upstream dns { server 10.0.0.1:53; } }",
     "mail": b"mail { server_name m.example; server { listen 25; protocol smtp; } }",
@@ -130,7 +130,7 @@ BROKEN = {
     b"a b;\n;\n": "broken.conf:2: unexpected ';'",
     b"\n{ }": "broken.conf:2: unexpected '{'",
     b"a\nb }": "broken.conf:2: unexpected '}'",
-    b"a b;\nc \"d;\n": "broken.conf:2: quoted string is never closed",
+    b'a b;\nc "d;\n': "broken.conf:2: quoted string is never closed",
     b"a 'b'c;": "broken.conf:1: unexpected 'c'",
     b"a { b }": "broken.conf:1: unexpected '}'",
     b"content_by_lua_block { x = { ": 'broken.conf:1: Lua block is not closed by "}"',

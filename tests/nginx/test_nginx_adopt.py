@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jinja2
 import pytest
-
 from conftest import RealNginx, main_conf
+
 from ssemedic.nginx import Edit, Line, Refusal, Route, Tree, adopt, files_on_disk, read_tree, route
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "nginx"
@@ -175,7 +175,7 @@ def test_inherited_headers_are_repeated_so_that_none_is_lost(host: Host) -> None
         "server_name chat.example.org;\n"
         "    proxy_set_header Host $host;\n"
         "    proxy_set_header Connection $http_connection;\n"
-        "    proxy_set_header X-Who \"a;b{c}\";\n"
+        '    proxy_set_header X-Who "a;b{c}";\n'
         f"    add_header Content-Security-Policy '{csp}' always;\n".replace("'self'", "\\'self\\'")
     )
     host.write(SITE.replace("server_name chat.example.org;\n", server))
@@ -238,7 +238,9 @@ def test_a_wrong_target_is_replaced_with_scheme_and_uri_kept(
     host: Host, written: str, expected: str
 ) -> None:
     site = SITE.replace("http://127.0.0.1:8000;  # the app", f"{written};")
-    site = site.replace("    location /events", "    set $backend 127.0.0.1:1;\n    location /events")
+    site = site.replace(
+        "    location /events", "    set $backend 127.0.0.1:1;\n    location /events"
+    )
     host.write(site, http="upstream app { server 127.0.0.1:8000; }")
     _, changed = host.repair(TARGET)
     assert changed == f"-        proxy_pass {written};\n+        include OURS;"

@@ -7,11 +7,11 @@ from typing import Any
 
 import crossplane
 import pytest
+from conftest import RealNginx
+from corpus import BROKEN, LUA, PLAIN
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import RealNginx
-from corpus import BROKEN, LUA, PLAIN
 from ssemedic.nginx import ConfigError, Directive, Source, parse, tokens
 
 #: What crossplane reads otherwise than nginx; the tests with nginx itself cover these.
@@ -138,7 +138,11 @@ def test_nginx_itself_refuses_what_we_call_broken(nginx: RealNginx, tmp_path: Pa
 
 def test_nginx_reads_a_quoted_value_as_we_do(nginx: RealNginx, tmp_path: Path) -> None:
     main = tmp_path / "nginx.conf"
-    for raw, read in ((r'"a\"b.log"', 'a"b.log'), (r"'a\'b.log'", "a'b.log"), (r"a\ b.log", r"a\ b.log")):
+    for raw, read in (
+        (r'"a\"b.log"', 'a"b.log'),
+        (r"'a\'b.log'", "a'b.log"),
+        (r"a\ b.log", r"a\ b.log"),
+    ):
         root = tmp_path / "x"
         root.mkdir(exist_ok=True)
         main.write_text(f"error_log {raw};\nevents {{}}\n")
@@ -218,9 +222,7 @@ def statements(draw: st.DrawFn, depth: int = 3) -> tuple[str, list[Any]]:
 
 
 def told(directives: tuple[Directive, ...]) -> list[Any]:
-    return [
-        (d.name, list(d.args), None if d.block is None else told(d.block)) for d in directives
-    ]
+    return [(d.name, list(d.args), None if d.block is None else told(d.block)) for d in directives]
 
 
 @given(statements())

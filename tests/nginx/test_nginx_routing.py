@@ -8,11 +8,10 @@ import random
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-
 from conftest import RealNginx, main_conf, running
+
 from ssemedic.nginx import Route, Tree, route, tree_of
 
 URLS = (
@@ -105,7 +104,9 @@ class Writer:
         if regex:
             head, name = pick.choice(("~", "~*")), pick.choice(REGEXES)
         else:
-            head = pick.choice(("", "", "", "=", "^~")) if depth == 0 else pick.choice(("", "=", "^~"))
+            head = (
+                pick.choice(("", "", "", "=", "^~")) if depth == 0 else pick.choice(("", "=", "^~"))
+            )
             fits = [p for p in PREFIXES if p.startswith(within) and (p != within or not depth)]
             if not fits:
                 return ""

@@ -13,11 +13,11 @@ from typing import Any
 
 import jinja2
 import pytest
-
 from conftest import RealNginx, main_conf, running
+from test_nginx_adopt import ENVIRONMENT, TEMPLATES
+
 from ssemedic.nginx import parse, quoted, route, statement, tree_of
 from ssemedic.nginx.ours import Line, lines_of, rendered
-from test_nginx_adopt import ENVIRONMENT, TEMPLATES
 
 AWKWARD = (
     "", "a b", 'say "x"', "back\\slash", "\\d+\\.php", "it's", "tab\tinside", "#no", "a#b", "100%",
@@ -63,25 +63,31 @@ def test_a_line_break_is_refused_in_repeated_lines_too(value: str) -> None:
         stream_conf(None, Line("add_header", ("X", value), "inherited"))
 
 
-def test_ansible_renders_the_same_text(tmp_path: Path) -> None:
+def test_ansible_renders_the_same_text_and_refuses_the_same(tmp_path: Path) -> None:
     lines = [Line("proxy_set_header", ("Connection", ""), "a_cause", "why"),
              Line("add_header", ("X", 'a "b"; \\d'), "inherited")]  # fmt: skip
     values = {
         "sse_nginx_directives": [{**vars(x), "args": list(x.args)} for x in lines],
         "sse_nginx_location": None,
+        "ansible_python_interpreter": sys.executable,
     }
+    bad = [{"name": "add_header", "args": ["X", "a;b"], "cause": "c", "why": ""}]
     playbook = [{
         "hosts": "localhost", "gather_facts": False, "connection": "local", "vars": values,
         "tasks": [{"ansible.builtin.template": {
             "src": str(TEMPLATES / "stream.conf.j2"), "dest": str(tmp_path / "out"), "mode": "0644",
-        }}],
+        }}, {"ansible.builtin.template": {
+            "src": str(TEMPLATES / "stream.conf.j2"), "dest": str(tmp_path / "bad"), "mode": "0644",
+        }, "vars": {"sse_nginx_directives": bad}}],
     }]  # fmt: skip
     (tmp_path / "play.yml").write_text(json.dumps(playbook))
-    subprocess.run(
+    done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", tmp_path / "play.yml"],
-        check=True, capture_output=True, timeout=60, cwd=tmp_path,
+        check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path,
     )  # fmt: skip
     assert (tmp_path / "out").read_text() == stream_conf(None, *lines)
+    assert "; in an nginx argument is refused" in done.stdout + done.stderr
+    assert not (tmp_path / "bad").exists()
 
 
 def site(**changes: Any) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from scripted_server import Script, Serve, endless, held, send, then_reset, wait_for_close
 
-from ssemedic.probe import inside, outside
+from ssemedic.probe import inside, outside, wire
 from ssemedic.probe.request import Limits, Request
+from ssemedic.probe.tape import Clock, Stop
 from ssemedic.stream.record import END_KINDS, Stream
 
 Record = Callable[[Request], Stream]
@@ -238,6 +239,23 @@ def test_endless_trailers_stop_at_the_line_limit(record: Record, serve: Serve) -
     assert (stream.status, stream.end.kind) == (200, "limit_line")
 
 
+def test_large_headers_within_the_limit_are_recorded(record: Record, serve: Serve) -> None:
+    large = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 400) for n in range(10))
+    head = OK + large + b"Transfer-Encoding: chunked\r\n\r\n"
+    stream = record(ask(serve(send(head, 0.1, CHUNK + b"0\r\n\r\n")).url))
+    assert (stream.status, stream.end.kind, stream.size) == (200, "last_chunk", 9)
+
+
+def test_bytes_that_came_in_time_are_read_after_a_stall() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"x" * (wire.READ_BYTES + 100))
+        line = wire.Wire(ours, Clock(window=-1.0))  # the window has closed
+        assert line.read() == b"x" * wire.READ_BYTES
+        with pytest.raises(Stop, match="limit_time"):
+            line.read()
+
+
 # --- what is not HTTP ---------------------------------------------------------------
 
 
@@ -347,6 +365,13 @@ def test_an_early_refusal_of_a_large_post_is_heard(record: Record, serve: Serve)
         wait_for_close(connection)
 
     stream = record(ask(serve(refuse).url, method="POST", body=b"x" * 3_000_000))
+    assert (stream.status, stream.end.kind) == (413, "last_chunk")
+
+
+def test_a_refusal_that_resets_a_large_post_is_heard(record: Record, serve: Serve) -> None:
+    # Closing with unread bytes makes the kernel send RST while the client still writes.
+    refuse = send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", 0.1)
+    stream = record(ask(serve(refuse).url, method="POST", body=b"x" * 20_000_000))
     assert (stream.status, stream.end.kind) == (413, "last_chunk")
 
 

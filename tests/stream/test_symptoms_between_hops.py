@@ -138,7 +138,7 @@ def test_records_of_different_minutes_are_not_compared_by_their_gaps() -> None:
 
 
 def test_events_coalesced_two_by_two_are_no_buffer() -> None:
-    assert ids(stream("app", *every(0.1)), stream("nginx", *every(0.2, EVENT * 2))) == []
+    assert ids(stream("app", *every(0.2)), stream("nginx", *every(0.4, EVENT * 2))) == []
 
 
 def test_a_quiet_but_healthy_chain_shows_nothing() -> None:
@@ -247,6 +247,7 @@ def test_what_follows_from_the_app_begins_at_the_app(app: Stream, nginx: Stream)
             "html_instead@nginx",
         ),
         (status("app", 401), status("nginx", 404), "wrong_status@nginx"),
+        (stream("app", (6.0, EVENT), headers_at=6.0), status("nginx", 502), "wrong_status@nginx"),
         (REFUSED, status("nginx", 404), "wrong_status@nginx"),
         (REFUSED, stream("nginx", end="refused", status=None), "refused@nginx"),
         (
@@ -259,6 +260,7 @@ def test_what_follows_from_the_app_begins_at_the_app(app: Stream, nginx: Stream)
     ids=[
         "headers late, html",
         "401, 404",
+        "headers late, 502",
         "refused, 404",
         "refused, refused",
         "cut later, cut sooner",

@@ -7,6 +7,7 @@ import zlib
 import pytest
 from record_builder import EVENT, GOOD_HEADERS, PING, every, healthy, stream
 
+from ssemedic.stream.coding import MAX_DECODED, parse_decoded
 from ssemedic.stream.detect import Expected, observe, observe_one
 from ssemedic.stream.record import End, Phases, Stream
 from ssemedic.symptoms import Symptom
@@ -242,8 +243,9 @@ def test_an_event_that_just_began_is_still_parsable() -> None:
 
 
 def test_an_event_larger_than_what_was_kept_is_parsable() -> None:
-    record = stream("app", (0.03, b"data: " + b"x" * 100), (0.2, b"x" * 100))
+    record = stream("app", (0.03, b"data: a\ndata: " + b"x" * 100), (0.2, b"x" * 100))
     assert kinds(Stream(**{**vars(record), "body": record.body[:50]})) == []
+    assert kinds(record) == ["not_parsable"]
 
 
 def gzipped(*parts: bytes, flush: int) -> list[bytes]:
@@ -279,7 +281,11 @@ def test_a_compressed_bomb_is_decoded_up_to_a_limit() -> None:
     bomb = zlib.compressobj(9, wbits=31)
     data = bomb.compress(b"x" * 50_000_000) + bomb.flush()
     assert len(data) < 65_000
-    assert kinds(stream("app", (0.03, data), headers=GZIP)) == ["compressed"]
+    record = stream("app", (0.03, data), headers=GZIP)
+    parsed = parse_decoded(record)
+    assert parsed is not None
+    assert parsed.pending == MAX_DECODED
+    assert kinds(record) == ["compressed"]
 
 
 # --- promised, and not kept -----------------------------------------------------------------

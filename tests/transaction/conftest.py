@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
+from transaction_host import NAME, PROJECT, Host
 from transaction_tree import SITE, watchdogs
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
     """/etc with an nginx site that is enabled by a link, and things that are easily lost."""
+    if os.geteuid() != 0:
+        pytest.skip("owners can only be kept and put back by root")
     nginx = tmp_path / "root/etc/nginx"
     (nginx / "sites-available").mkdir(parents=True)
     (nginx / "sites-enabled").mkdir()
@@ -35,3 +39,14 @@ def root(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "root"
     for pid in watchdogs(tmp_path):
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def lab_host() -> Iterator[Host]:
+    """A fresh lab host with the transaction's code on it."""
+    lab = [sys.executable, "-m", "lab"]
+    subprocess.run([*lab, "up", NAME], check=True, cwd=PROJECT, timeout=600)
+    host = Host(NAME)
+    host.install()
+    yield host
+    subprocess.run([*lab, "down", NAME], check=True, cwd=PROJECT, timeout=60)

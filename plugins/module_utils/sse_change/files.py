@@ -145,6 +145,13 @@ def remove(where: str) -> None:
         os.unlink(where)
 
 
+def remove_if_empty(where: str) -> None:
+    """Remove a file that was made for us and that nobody has written to."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.getsize(where) == 0:
+            remove(where)
+
+
 def missing_parents(where: str) -> tuple[str, ...]:
     """The directories that must be made before ``where`` can be, the outermost first."""
     missing: list[str] = []

@@ -81,6 +81,7 @@ class Journal:
     nginx_reload: bool = False
     nginx_unit: str = ""
     nginx_was_valid: bool = True
+    new_logs: tuple[str, ...] = ()  # nginx makes them as soon as it is reloaded
     guard: Mapping[str, Any] = field(default_factory=dict)
     owner: Mapping[str, Any] = field(default_factory=dict)  # pid and start of who drives it
     live: bool = False
@@ -169,6 +170,7 @@ def load(where: str) -> Journal | None:
         KeptUnit(**dict(one, listening=tuple(one["listening"]), also=tuple(one["also"])))
         for one in data["units"]
     )
+    data["new_logs"] = tuple(data["new_logs"])
     data["directories"] = tuple(data["directories"])
     data["systemd_directories"] = tuple(data["systemd_directories"])
     return Journal(**data)

@@ -48,7 +48,7 @@ def check_nginx(changes: Sequence[Planned], installed: Installed) -> tuple[str, 
     ChangeError with nginx's first complaint if it would not be valid.
     """
     wanted = [one for one in changes if not is_systemd(one.path)]
-    with _scratch() as scratch, _no_new_pid_file(installed):
+    with _scratch() as scratch, _nothing_left(installed, wanted):
         before = _test(installed)
         pairs = _shadow(wanted, installed, scratch)
         how = "nginx -t on the whole tree, mounted in a private namespace"
@@ -228,18 +228,33 @@ def _scratch() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _no_new_pid_file(installed: Installed) -> Iterator[None]:
-    """``nginx -t`` makes an empty pid file where nginx does not run: take it away again."""
-    paths = {installed.pid_file}
-    with open(installed.main, encoding="utf-8", errors="replace") as file:
-        paths |= set(re.findall(r"^\s*pid\s+[\"']?([^;\"'\s]+)", file.read(), re.M))
-    absent = [path for path in paths if path.startswith("/") and not os.path.exists(path)]
+def _nothing_left(installed: Installed, changes: Sequence[Planned]) -> Iterator[None]:
+    """``nginx -t`` makes the pid file and the log files that are missing: take them away again."""
+    absent = missing_logs(changes)
+    with open(installed.main, "rb") as file:
+        named = [installed.pid_file, *_paths(rb"pid", file.read())]
+    absent += tuple(path for path in named if not os.path.exists(path))
     try:
         yield
     finally:
         for path in absent:
-            if os.path.exists(path) and os.path.getsize(path) == 0:
-                files.remove(path)
+            files.remove_if_empty(path)
+
+
+def missing_logs(changes: Sequence[Planned]) -> tuple[str, ...]:
+    """Log files that a change names and nginx will make."""
+    named = {
+        path
+        for one in changes
+        if not is_systemd(one.path)
+        for path in _paths(rb"(?:access|error)_log", one.after.content)
+    }
+    return tuple(sorted(path for path in named if not os.path.exists(path)))
+
+
+def _paths(directive: bytes, text: bytes) -> list[str]:
+    found = re.findall(rb"^\s*" + directive + rb"\s+[\"']?(/[^;\"'\s$]+)[\"';\s]", text, re.M)
+    return [os.fsdecode(path) for path in found]
 
 
 def _only_files_and_folders(folder: str, names: list[str]) -> set[str]:

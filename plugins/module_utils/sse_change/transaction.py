@@ -315,6 +315,7 @@ def _snapshot(
         nginx_reload=intent.nginx_reload,
         nginx_unit=activation.nginx_unit,
         nginx_was_valid=was_valid,
+        new_logs=shadow.missing_logs(intent.changes) if host.is_live else (),
         owner={"pid": os.getpid(), "started": started(os.getpid())},
     )
     return state, {number: one.before for number, one in enumerate(intent.changes)}

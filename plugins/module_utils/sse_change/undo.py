@@ -56,6 +56,8 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     step("files back")
     if state.live:
         _reactivate(state, failures)
+    for path in state.new_logs:
+        _try(failures, partial(files.remove_if_empty, path))
     step("processes back")
     failures += _differences(where, state)
     outcome = journal.UNDO_FAILED if failures else journal.REVERTED

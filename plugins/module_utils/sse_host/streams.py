@@ -125,6 +125,7 @@ class Recording:
         self._ends = time.monotonic() + self._wanted.window
         if self._target is not None and self._way.scheme in _SPOKEN:
             self._start(self._app)
+            self._start(self._alive)
             if self._way.http10:
                 self._start(lambda: self._app(variant="http10", version="1.0"))
         if self._way.listen is not None:
@@ -173,6 +174,22 @@ class Recording:
                 connect=self._target,
                 variant=variant,
                 version=version,
+            )
+        )
+
+    def _alive(self) -> Stream:
+        """Another path, without the token: does the application answer anything at all?"""
+        return self._record(
+            dataclasses.replace(
+                self._request(
+                    hop="app",
+                    url=self._url(self._way.scheme, "/"),
+                    connect=self._target,
+                    variant="alive",
+                    window=min(_CANDIDATE_SECONDS, self._wanted.window),
+                ),
+                token=None,
+                headers=(),
             )
         )
 

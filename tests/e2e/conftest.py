@@ -1,0 +1,107 @@
+"""Real hosts for whole repairs: one lab for the session, every test on a pristine host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+LAB = "e2e"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command left behind."""
+
+    code: int
+    output: str
+    report: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One lab host and the commands a person would type for it."""
+
+    name: str
+    scratch: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.name}:8080/events"
+
+    def lab(self, *arguments: str, check: bool = True) -> str:
+        return lab(*arguments, check=check)
+
+    def ssh(self, command: str, check: bool = True) -> str:
+        return lab("ssh", self.name, command, check=check)
+
+    def ssemedic(self, command: str, *arguments: str, url: str | None = None) -> Run:
+        file = self.scratch / "report.json"
+        file.unlink(missing_ok=True)
+        done = ssemedic(
+            command,
+            "--host",
+            self.name,
+            "--url",
+            url or self.url,
+            "--json",
+            str(file),
+            *arguments,
+        )
+        report = json.loads(file.read_text("utf-8")) if file.exists() else None
+        return Run(done.returncode, done.stdout + done.stderr, report)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "SSEMEDIC_LAB": LAB, "NO_COLOR": "1", "COLUMNS": "100"}
+
+
+def lab(*arguments: str, check: bool = True) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        cwd=PROJECT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if check and done.returncode:
+        pytest.fail(f"lab {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def ssemedic(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ssemedic", *arguments],
+        cwd=PROJECT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def started_lab() -> Iterator[None]:
+    lab("down")
+    lab("up", "1")
+    yield
+    lab("down")
+
+
+@pytest.fixture
+def host(started_lab: None, tmp_path: Path) -> LabHost:
+    """web1, as pristine as it was built."""
+    lab("mend", "web1")
+    return LabHost("web1", tmp_path)

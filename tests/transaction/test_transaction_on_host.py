@@ -1,0 +1,243 @@
+"""The transaction on a real host: nginx, systemd and the service see what they should see."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from transaction_host import Host
+
+pytestmark = pytest.mark.lab
+
+SITE = "/etc/nginx/sites-available/notify"
+OURS = "/etc/nginx/ssemedic/events.conf"
+DROP_IN = "/etc/systemd/system/notify.service.d/50-ssemedic.conf"
+STEPS = [
+    *("snapshot", "timer", "armed", "swapping", "directory made"),
+    *("aside 0", "aside 1", "aside 2", "swapped 0", "swapped 1", "swapped 2"),
+    *("daemon-reload", "started", "enabled", "reloaded", "activated"),
+]
+UNDO_STEPS = ["reverting", "restored 1", "files back", "processes back", "receipt"]
+ACTIVATION = {
+    "nginx": {"reload": True},
+    "units": [
+        {"name": "notify.service", "daemon_reload": True, "state": "restarted"},
+        {"name": "idle.service", "enabled": True, "state": "started"},
+    ],
+}
+
+
+@pytest.fixture
+def host(lab_host: Host) -> Iterator[Host]:
+    """The lab host without any transaction, and the same again when the test is over."""
+    lab_host.must("rm -rf /var/lib/ssemedic")
+    before = lab_host.look()
+    yield lab_host
+    assert lab_host.look() == before
+    assert lab_host.answers()
+
+
+def changes(host: Host) -> list[dict[str, Any]]:
+    """Include our file in the site's server block, and lower the limit of open files."""
+    site = host.must(f"cat {SITE}")
+    text = site.replace("server {", f"server {{\n    include {OURS};", 1)
+    log = "access_log /var/log/nginx/ours.log;\n"
+    return [
+        {"path": OURS, "content": "proxy_read_timeout 2h;\n" + log, "expected_sha256": ""},
+        {
+            "path": SITE,
+            "content_b64": base64.b64encode(text.encode()).decode(),
+            "expected_sha256": hashlib.sha256(site.encode()).hexdigest(),
+        },
+        {"path": DROP_IN, "content": "[Service]\nLimitNOFILE=4321\n", "expected_sha256": ""},
+    ]
+
+
+def one(path: str, content: str) -> list[dict[str, Any]]:
+    return [{"path": path, "content": content}]
+
+
+def test_a_change_takes_effect_and_goes_back_without_a_trace(host: Host) -> None:
+    done = host.perform("activate", changes=changes(host), activation=ACTIVATION)
+    assert done["changed"], done
+    assert list(dict.fromkeys(done["steps"])) == STEPS
+    assert done["validated"] == [
+        "nginx -t on the whole tree, mounted in a private namespace",
+        "systemd-analyze verify idle.service",
+        "systemd-analyze verify notify.service",
+    ]
+    assert set(done["workers_before"]).isdisjoint(done["workers_after"])
+    now = host.look()
+    assert now["limits"] == [["4321", "4321"]]
+    assert "ssemedic-undo-" in now["timers"]
+    assert "ours.log" in now["logs"]
+    assert host.answers()
+    back = host.perform("revert", id=done["id"])
+    assert back["changed"], back
+
+
+def test_a_second_run_changes_nothing_and_reloads_nothing(host: Host) -> None:
+    wanted = changes(host)
+    first = host.perform("activate", changes=wanted, activation=ACTIVATION)
+    host.perform("commit", id=first["id"])
+    again = host.perform("activate", changes=wanted, activation=ACTIVATION)
+    assert not again["changed"], again
+    assert again["workers_before"] == first["workers_after"]
+    assert host.look()["timers"] == ""
+    assert host.perform("revert", id=first["id"])["changed"]
+
+
+def test_check_mode_shows_the_same_and_leaves_nothing(host: Host) -> None:
+    wanted = changes(host)
+    before = host.look()
+    foreseen = host.perform("activate", changes=wanted, activation=ACTIVATION, check=True)
+    assert host.look() == before
+    assert host.run("test -e /var/lib/ssemedic").returncode == 1
+    assert host.must("ls /tmp | grep -c ssemedic || true").strip() == "0"
+    real = host.perform("activate", changes=wanted, activation=ACTIVATION)
+    host.perform("revert", id=real["id"])
+    for key in ("changed", "diff", "validated"):
+        assert foreseen[key] == real[key]
+
+
+def test_killed_at_any_step_the_next_run_brings_back_all_old(host: Host) -> None:
+    wanted, before = changes(host), host.look()
+    failed = []
+    for step in STEPS:
+        host.perform("activate", changes=wanted, activation=ACTIVATION, die_at=step, id="killed")
+        if step == "activated":  # whole and still guarded: it is the other run's to judge
+            refused = host.perform("recover")
+            assert "another run is proving it" in refused["msg"]
+            host.perform("revert", id="killed")
+        else:
+            host.perform("recover")
+        host.must("systemctl stop 'ssemedic-undo-*.timer'")  # of a run killed before it said so
+        now = host.look()
+        failed += [
+            (step, key, before.get(key), now.get(key)) for key in now if now[key] != before.get(key)
+        ]
+        if not host.answers():
+            failed.append((step, "no answer", None, None))
+        host.must("rm -rf /var/lib/ssemedic")
+    assert failed == []
+
+
+def test_killed_while_undoing_the_next_run_finishes_it(host: Host) -> None:
+    wanted, before = changes(host), host.look()
+    for step in UNDO_STEPS:
+        host.perform("activate", changes=wanted, activation=ACTIVATION, id="killed")
+        host.perform("revert", id="killed", die_at=step)
+        host.perform("recover")
+        assert host.look() == before, step
+        assert host.answers(), step
+        host.must("rm -rf /var/lib/ssemedic")
+
+
+@pytest.mark.parametrize("step", ["armed", "swapped 1", "started", "reloaded", ""])
+def test_the_host_alone_goes_back_when_nobody_confirms(host: Host, step: str) -> None:
+    before = host.look()
+    host.perform(
+        "activate", changes=changes(host), activation=ACTIVATION, die_at=step, id="lone", window=2
+    )
+    end = time.monotonic() + 30
+    while not (told := host.perform("status")["undone_by_host"]):
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    assert told[0]["sentence"].startswith("nobody confirmed the change in time")
+    while host.look() != before:
+        assert time.monotonic() < end
+    assert host.answers()
+
+
+def test_a_configuration_that_nginx_refuses_never_becomes_real(host: Host) -> None:
+    done = host.perform(
+        "activate",
+        changes=one("/etc/nginx/conf.d/x.conf", "no_such_thing on;\n"),
+        activation=ACTIVATION,
+    )
+    assert done["msg"] == (
+        'nginx: refuses the new configuration: unknown directive "no_such_thing" '
+        "in /etc/nginx/conf.d/x.conf:1"
+    )
+    assert done["undone"] is True
+    assert host.perform("status")["transactions"] == []
+
+
+def test_a_configuration_that_was_broken_before_is_named_as_such(host: Host) -> None:
+    host.must("echo 'stray;' > /etc/nginx/conf.d/broken.conf")
+    try:
+        done = host.perform("activate", changes=one(OURS, "gzip off;\n"), activation=ACTIVATION)
+        assert "was broken before this change and still would be: unknown directive" in done["msg"]
+        mended = host.perform(
+            "activate",
+            changes=[{"path": "/etc/nginx/conf.d/broken.conf", "kind": "absent"}],
+            activation={"nginx": {"reload": True}},
+        )
+        assert mended["changed"], mended
+        back = host.perform("revert", id=mended["id"])  # to what nginx cannot load
+        assert back["receipt"]["outcome"] == "reverted"
+        assert host.answers()
+    finally:
+        host.must("rm -f /etc/nginx/conf.d/broken.conf")
+
+
+def test_going_back_works_while_the_configuration_is_broken(host: Host) -> None:
+    done = host.perform("activate", changes=changes(host), activation=ACTIVATION)
+    host.must(f"echo 'half a li' >> {SITE}")
+    back = host.perform("revert", id=done["id"])
+    assert back["receipt"]["outcome"] == "reverted", back
+    [aside] = back["receipt"]["put_aside"]
+    assert host.must(f"tail -1 {aside}") == "half a li\n"
+
+
+@pytest.mark.parametrize("line", ["LimitNOFIL=4321", "LimitNOFILE=many", "Type=forkin"])
+def test_a_drop_in_that_systemd_would_ignore_is_refused(host: Host, line: str) -> None:
+    done = host.perform(
+        "activate", changes=one(DROP_IN, f"[Service]\n{line}\n"), activation=ACTIVATION
+    )
+    assert "systemd: refuses the new notify.service: " + DROP_IN + ":2: " in done["msg"], done
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("ExecStart=\nExecStart=/bin/false", "unit notify.service: "),
+        ("ExecStart=\nExecStart=/bin/sleep inf", "must be active and listen on port 8000"),
+    ],
+)
+def test_a_service_that_does_not_come_back_is_undone_at_once(
+    host: Host, lines: str, said: str
+) -> None:
+    units = {"units": [{"name": "notify.service", "daemon_reload": True, "state": "restarted"}]}
+    done = host.perform("activate", changes=one(DROP_IN, f"[Service]\n{lines}\n"), activation=units)
+    assert said in done["msg"]
+    assert done["msg"].endswith("; the change was undone")
+    assert done["undone"] is True
+
+
+def test_workers_that_die_after_the_reload_are_noticed(host: Host) -> None:
+    # nginx -t does not see it: a worker may not bind to an address it does not have the right to.
+    broken = one("/etc/nginx/conf.d/x.conf", "server { listen 198.51.100.250:8081; }\n")
+    done = host.perform("activate", changes=broken, activation={"nginx": {"reload": True}})
+    assert done["undone"] is True
+    assert "198.51.100.250:8081 failed" in done["msg"]
+
+
+def test_the_service_gets_what_its_files_say_even_if_nothing_is_to_be_written(host: Host) -> None:
+    host.must(f"mkdir -p {DROP_IN.rpartition('/')[0]}")
+    host.must(f"cat > {DROP_IN} && systemctl daemon-reload", b"[Service]\nLimitNOFILE=5000\n")
+    try:
+        wish = {"units": [{"name": "notify.service", "daemon_reload": True, "state": "restarted"}]}
+        same = one(DROP_IN, "[Service]\nLimitNOFILE=5000\n")
+        first = host.perform("activate", changes=same, activation=wish)
+        assert first["changed"]
+        assert host.look()["limits"] == [["5000", "5000"]]
+        host.perform("commit", id=first["id"])
+        assert not host.perform("activate", changes=same, activation=wish)["changed"]
+    finally:
+        host.must(f"rm -r {DROP_IN.rpartition('/')[0]} && systemctl daemon-reload")
+        host.must("systemctl restart notify && sleep 1")
