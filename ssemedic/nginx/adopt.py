@@ -26,7 +26,11 @@ from .tree import Tree, tree_of
 from .upstream import PASSES, take_apart
 from .versions import KEYED, seconds
 
-_MARKER = re.compile(rb"managed by (?!certbot\b)|do not edit", re.IGNORECASE)
+_MARKER = re.compile(
+    rb"^#+\W*(?:this \w+ is |this is |automatically |auto-)?(?:managed|generated) by (?!certbot\b)"
+    rb"|do not edit",
+    re.IGNORECASE,
+)
 _ANSIBLE = re.compile(rb"ansible managed", re.IGNORECASE)
 _PATH = re.compile(r"/[A-Za-z0-9_./-]+")
 _LOCATION = re.compile(r"(?:(=|\^~) )?(/[^\s;{}\"'\\$#]*)")
@@ -143,6 +147,11 @@ def _new_location(
     tree: Tree, found: Route, settings: Sequence[Line], ours: str, location: str
 ) -> Edit:
     server = found.path[1]
+    settings = [
+        line
+        for i, line in enumerate(settings)
+        if (line.name, line.args) not in _pairs(settings[:i])
+    ]
     matched = _LOCATION.fullmatch(location)
     if matched is None:
         raise _UnsafeError(f"location {location!r}: is not a plain prefix")
@@ -159,6 +168,10 @@ def _new_location(
     lines = [*_repeated(tree, bare, [], hiding, settings, server_level=True), *settings]
     files = _edited(tree, server, [], ours, True)
     return Edit(files, tuple(lines), location, ours, _notes(tree, server))
+
+
+def _pairs(lines: Sequence[Line]) -> set[tuple[str, tuple[str, ...]]]:
+    return {(line.name, line.args) for line in lines}
 
 
 def _location_for(found: Route) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import ConfigError
 
@@ -87,8 +87,8 @@ class Source:
     """One file: its bytes and what they say."""
 
     path: str
-    content: bytes
-    directives: tuple[Directive, ...]
+    content: bytes = field(repr=False)
+    directives: tuple[Directive, ...] = field(repr=False)
 
 
 class _Open:

@@ -8,7 +8,7 @@ assumed as for an event stream (no such file, a GET with Accept: text/event-stre
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from .choice import Location, choose_location, choose_server, named_location
@@ -42,7 +42,7 @@ class Route:
 
     url: str
     version: str
-    tree: Tree
+    tree: Tree = field(repr=False)
     server: Directive | None = None
     location: Location | None = None
     path: tuple[Directive, ...] = ()
@@ -146,6 +146,10 @@ class _Walk:
             if location is None:
                 step = self.content(None, path)
                 continue
+            hidden = self.internal(location)
+            if hidden is not None:
+                step = hidden
+                continue
             step, path = self.rewrite(path)
             if step.kind == "next":
                 step = self.try_files(location, path)
@@ -169,6 +173,8 @@ class _Walk:
         if choice.location is not None:
             self.chain.append(choice.location)
         if choice.redirect is not None and choice.location is not None:
+            if self.internal(choice.location) is not None:
+                return choice.location, None
             return None, self.answer(
                 choice.location,
                 choice.location.path,
@@ -177,6 +183,16 @@ class _Walk:
                 redirect=choice.redirect,
             )
         return choice.location, None
+
+    def internal(self, location: Location) -> _Step | None:
+        """A client that asks for an internal location gets 404."""
+        if not self.unparsed or location.modifier == "@":
+            return None
+        lines = effective(self.tree, location.path, "internal", self.version).lines
+        if not lines:
+            return None
+        answer = self.answer(location, location.path, "return", lines[0], status=404)
+        return self.error_page(404, location.path) or _Step("answer", answer)
 
     def rewrite(self, path: tuple[Directive, ...]) -> tuple[_Step, tuple[Directive, ...]]:
         """set, if, rewrite, return and break of one block, in order.

@@ -9,7 +9,12 @@ from .lexer import Directive
 from .tree import Tree
 
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
-_SCHEMES = {"fastcgi_pass": "fastcgi", "uwsgi_pass": "uwsgi", "scgi_pass": "scgi"}
+_SCHEMES = {
+    "proxy_pass": "http",
+    "fastcgi_pass": "fastcgi",
+    "uwsgi_pass": "uwsgi",
+    "scgi_pass": "scgi",
+}
 _PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _SPLIT = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
 

@@ -37,7 +37,7 @@ KEYED = frozenset({"add_header", "proxy_hide_header", "proxy_pass_header", "prox
 #: Directives that count only where they stand and are not inherited by a nested location.
 NOT_INHERITED = frozenset(
     {"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "try_files", "return",
-     "rewrite", "set", "if", "internal"}
+     "rewrite", "set", "if",}
 )  # fmt: skip
 
 _DEFAULTS: dict[str, tuple[str, ...]] = {

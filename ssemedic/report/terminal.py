@@ -381,7 +381,8 @@ def _unit(page: Page, unit: Data) -> None:
     page.put(page.join(page.host(unit["unit"], STRONG), page.host(f": {steps}"), why), 2)
     for section, lines in unit["settings"].items():
         for key, value in lines.items():
-            page.put(page.host(f"[{section}] {key}={value}"), 4)
+            shown = value if value is not None else "(left out here: it holds a secret)"
+            page.put(page.host(f"[{section}] {key}={shown}"), 4)
 
 
 def _directives(page: Page, nginx: Data, shown: bool) -> None:

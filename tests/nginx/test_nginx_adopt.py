@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from conftest import RealNginx, main_conf
+from real_nginx import RealNginx, main_conf
 
 from ssemedic.nginx import Edit, Line, Refusal, Route, Tree, adopt, files_on_disk, read_tree, route
 

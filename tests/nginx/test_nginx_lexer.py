@@ -7,10 +7,10 @@ from typing import Any
 
 import crossplane
 import pytest
-from conftest import RealNginx
-from corpus import BROKEN, LUA, PLAIN
 from hypothesis import given
 from hypothesis import strategies as st
+from nginx_corpus import BROKEN, LUA, PLAIN
+from real_nginx import RealNginx
 
 from ssemedic.nginx import ConfigError, Directive, Source, parse, tokens
 

@@ -195,7 +195,7 @@ def test_candidates_are_proxied_locations_that_look_like_streams() -> None:
 
 def test_a_broken_file_among_the_includes_is_the_error() -> None:
     files = {"/etc/n": b"http { include s/*; }", "/etc/s/a": b"server {\n"}
-    with pytest.raises(ConfigError, match='^/etc/s/a:1: block "server" is not closed'):
+    with pytest.raises(ConfigError, match=r'^/etc/s/a:1: block "server" is not closed'):
         tree_of(files, "/etc/n")
 
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from conftest import RealNginx, main_conf, running
+from real_nginx import RealNginx, main_conf, running
 
 from ssemedic.nginx import Route, Tree, route, tree_of
 
 URLS = (
-    "/", "/e", "/events", "/events/", "/events/live", "/events/live/x", "/events?access_token=a%20b",
+    "/", "/e", "/events", "/events/", "/events/live", "/events/live/x",
+    "/events?access_token=a%20b",
     "/EVENTS", "/Events/Live", "/event", "/api", "/api/", "/api/x", "/api/events?x=1&y=2",
     "/api/v1/events", "/a/../events", "/events//live", "/%65vents", "/events%2Flive",
     "/events/a%20b?q=%2F", "/page.php", "/page.php?x", "/other/deep/er",
@@ -92,8 +93,7 @@ class Writer:
                 "if ($uri = /files) { return 410; }",
             )))  # fmt: skip
         names: set[str] = set()
-        for _ in range(pick.randint(2, 6)):
-            body.append(self.location("/", names, 0))
+        body += [self.location("/", names, 0) for _ in range(pick.randint(2, 6))]
         body.append(f"location @app {{ {self.mark()} proxy_pass http://127.0.0.1:{self.echo}; }}")
         body.append(f"location @gone {{ {self.mark()} return 410; }}")
         return "server {\n  " + "\n  ".join(body) + "\n}\n"
@@ -134,6 +134,7 @@ class Writer:
             f"proxy_pass {target}$request_uri;",
             "proxy_pass http://pool;",
             "return 204;",
+            f"internal; proxy_pass {target};",
             "return 418;",
             "return 301 https://$host$request_uri;",
             "try_files $uri $uri/ /index.html;",

@@ -13,7 +13,7 @@ from typing import Any
 
 import jinja2
 import pytest
-from conftest import RealNginx, main_conf, running
+from real_nginx import RealNginx, main_conf, running
 from test_nginx_adopt import ENVIRONMENT, TEMPLATES
 
 from ssemedic.nginx import parse, quoted, route, statement, tree_of
@@ -82,7 +82,7 @@ def test_ansible_renders_the_same_text_and_refuses_the_same(tmp_path: Path) -> N
     }]  # fmt: skip
     (tmp_path / "play.yml").write_text(json.dumps(playbook))
     done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", tmp_path / "play.yml"],
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "play.yml"],
         check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path,
     )  # fmt: skip
     assert (tmp_path / "out").read_text() == stream_conf(None, *lines)
@@ -199,8 +199,13 @@ def test_only_listed_origins_may_read_the_stream(served: int) -> None:
 
 
 def test_the_access_log_keeps_no_token(served: int, tmp_path: Path) -> None:
-    for query in ("access_token=SECRET1", "a=1&access_token=SECRET2&b=2", "ticket=SECRET3&access_token=SECRET4",
-                  "access_token=SECRET5&access_token=SECRET6"):  # fmt: skip
+    queries = (
+        "access_token=SECRET1",
+        "a=1&access_token=SECRET2&b=2",
+        "ticket=SECRET3&access_token=SECRET4",
+        "access_token=SECRET5&access_token=SECRET6",
+    )
+    for query in queries:
         assert ask(served, f"/events?{query}", "https://app.example")[0] == 200
     log = tmp_path / "chat.access.log"
     for _ in range(100):

@@ -16,7 +16,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import pytest
-from scripted_server import Script, Serve, held, send
+from scripted_server import Script, Serve, held, send, steady
 
 from ssemedic.probe import outside
 from ssemedic.probe.request import Request
@@ -24,6 +24,8 @@ from ssemedic.probe.request import Request
 EVENT = b"data: x\n\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\n" + EVENT
 HEADERS = [(":status", "200"), ("content-type", "text/event-stream")]
+
+record = steady(outside.record)
 
 Answer = Callable[[h2.connection.H2Connection, int, Callable[[], None]], None]
 
@@ -87,7 +89,7 @@ def end_after(answer: Answer) -> Answer:
 def test_http2_events_are_recorded_each_at_its_own_time(serve: Serve) -> None:
     seen: list[tuple[bytes, bytes]] = []
     served = serve(h2_server(end_after(two_events), seen), read_request=False)
-    stream = outside.record(ask(served.url + "?a=1", version="2", token="tok.en.x"))
+    stream = record(ask(served.url + "?a=1", version="2", token="tok.en.x"))
     assert (stream.response_version, stream.status, stream.end.kind) == ("2", 200, "last_chunk")
     assert (stream.body, [read.size for read in stream.reads]) == (EVENT * 2, [9, 9])
     assert stream.reads[1].at - stream.reads[0].at == pytest.approx(0.15, abs=0.1)
@@ -107,7 +109,7 @@ def test_http2_is_offered_under_tls(
         ca_file=str(certificate),
         version="2",
     )
-    stream = outside.record(request)
+    stream = record(request)
     assert (stream.response_version, stream.end.kind, stream.size) == ("2", "last_chunk", 18)
 
 
@@ -122,13 +124,13 @@ def test_a_server_without_http2_is_recorded_with_the_version_it_speaks(
         ca_file=str(certificate),
         version="2",
     )
-    stream = outside.record(request)
+    stream = record(request)
     assert (stream.request_version, stream.response_version, stream.status) == ("2", "1.1", 200)
 
 
 def test_a_quiet_http2_stream_ends_with_the_window(serve: Serve) -> None:
     served = serve(h2_server(two_events), read_request=False)
-    stream = outside.record(ask(served.url, version="2", window=0.8))
+    stream = record(ask(served.url, version="2", window=0.8))
     assert (stream.end.kind, stream.size) == ("limit_time", 18)
 
 
@@ -139,7 +141,7 @@ def test_a_reset_of_an_http2_stream_names_its_error(serve: Serve) -> None:
         time.sleep(0.1)
         state.reset_stream(number, h2.errors.ErrorCodes.INTERNAL_ERROR)
 
-    stream = outside.record(ask(serve(h2_server(answer), read_request=False).url, version="2"))
+    stream = record(ask(serve(h2_server(answer), read_request=False).url, version="2"))
     assert (stream.status, stream.end.kind) == (200, "h2_reset")
     assert stream.end.detail == "RST_STREAM INTERNAL_ERROR"
 
@@ -151,7 +153,7 @@ def test_a_goaway_names_its_error(serve: Serve) -> None:
         time.sleep(0.1)
         state.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM, last_stream_id=number)
 
-    stream = outside.record(ask(serve(h2_server(answer), read_request=False).url, version="2"))
+    stream = record(ask(serve(h2_server(answer), read_request=False).url, version="2"))
     assert (stream.end.kind, stream.end.detail) == ("h2_reset", "GOAWAY ENHANCE_YOUR_CALM")
 
 
@@ -159,14 +161,14 @@ def test_a_hop_by_hop_header_over_http2_is_a_protocol_error(serve: Serve) -> Non
     def answer(state: h2.connection.H2Connection, number: int, flush: Callable[[], None]) -> None:
         state.send_headers(number, [*HEADERS, ("connection", "keep-alive")])
 
-    stream = outside.record(ask(serve(h2_server(answer), read_request=False).url, version="2"))
+    stream = record(ask(serve(h2_server(answer), read_request=False).url, version="2"))
     assert (stream.status, stream.end.kind) == (200, "protocol_error")
     assert stream.end.detail == "header connection over HTTP/2"
 
 
 def test_http1_in_answer_to_http2_is_a_protocol_error(serve: Serve) -> None:
     served = serve(held(OK), read_request=False)
-    assert outside.record(ask(served.url, version="2")).end.kind == "protocol_error"
+    assert record(ask(served.url, version="2")).end.kind == "protocol_error"
 
 
 # --- the proxy command -----------------------------------------------------------------
@@ -198,7 +200,7 @@ def test_a_proxy_command_passes_the_connected_socket(
     served = serve(send(OK))
     url = "http://chat.example.org/events"
     request = ask(url, connect=served.address, proxy_command=proxy(PASSES))
-    stream = outside.record(request)
+    stream = record(request)
     assert (stream.status, stream.body, stream.address) == (200, EVENT, served.address)
     assert b"\r\nHost: chat.example.org\r\n" in served.heard[0]
 
@@ -216,7 +218,7 @@ def test_a_proxy_command_carries_tls(
         ca_file=str(certificate),
         proxy_command=proxy(PASSES),
     )
-    assert outside.record(request).status == 200
+    assert record(request).status == 200
 
 
 @pytest.mark.parametrize(
@@ -232,25 +234,25 @@ def test_a_proxy_command_that_fails_says_why(
     proxy: Callable[[str], str], words: str, kind: str
 ) -> None:
     command = proxy(f"import sys; sys.exit({words!r})")
-    stream = outside.record(ask("http://web1/", proxy_command=command))
+    stream = record(ask("http://web1/", proxy_command=command))
     assert (stream.end.kind, stream.end.detail) == (kind, f"proxy command: {words}")
     assert stream.status is None
 
 
 def test_a_proxy_command_that_hangs_is_ended(proxy: Callable[[str], str]) -> None:
     command = proxy("import time; time.sleep(60)")
-    stream = outside.record(ask("http://web1/", proxy_command=command, window=0.4))
+    stream = record(ask("http://web1/", proxy_command=command, window=0.4))
     assert stream.end.kind == "timeout_connect"
     assert stream.end.at < 2.0
 
 
 @pytest.mark.parametrize("command", ["/nonexistent/proxy %h", "'unbalanced", ""])
 def test_a_proxy_command_that_cannot_run_is_not_recorded(command: str) -> None:
-    stream = outside.record(ask("http://web1/", proxy_command=command))
+    stream = record(ask("http://web1/", proxy_command=command))
     assert stream.end.kind == "not_recorded"
 
 
 def test_a_percent_sign_in_a_proxy_command_is_written_twice(proxy: Callable[[str], str]) -> None:
     command = proxy("import sys; sys.exit('|'.join(sys.argv[1:]))") + " 100%% %x x%hx"
-    stream = outside.record(ask("http://web1:81/", proxy_command=command))
+    stream = record(ask("http://web1:81/", proxy_command=command))
     assert stream.end.detail == "proxy command: web1|81|100%|%x|xweb1x"

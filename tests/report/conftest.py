@@ -244,8 +244,9 @@ def stopped() -> Report:
     """The service was stopped: cured by starting the unit."""
     refused = replace(unanswered(streaming("app")), end=End("refused", 0.001), phases=Phases(0.0))
     bad = replace(
-        streaming("nginx"), status=502, reason="Bad Gateway", headers=(("Content-Type", "text/html"),),
-        reads=(Read(0.01, 157),), body=b"<html>502</html>", end=End("last_chunk", 0.01),
+        streaming("nginx"), status=502, reason="Bad Gateway",
+        headers=(("Content-Type", "text/html"),), reads=(Read(0.01, 157),),
+        body=b"<html>502</html>", end=End("last_chunk", 0.01),
     )  # fmt: skip
     return report_on(
         evidence(

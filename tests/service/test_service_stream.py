@@ -224,10 +224,16 @@ def test_a_stop_ends_the_streams_cleanly_and_soon(serve: Serve, connect: Connect
     assert service.log.count("reason='service stops'") == 3
 
 
+def publish_large(nats: Nats, number: int) -> str:
+    event = {"event": "large", "id": f"n{number}", "data": "x" * 60_000}
+    nats.publish("notify.workspace.acme.chat.c1", json.dumps(event).encode())
+    return f"n{number}"
+
+
 def test_a_client_that_does_not_read_is_closed_and_the_others_are_not(
     serve: Serve, nats: Nats, connect: Connect
 ) -> None:
-    service = serve(NOTIFY_QUEUE_EVENTS="5", NOTIFY_SEND_TIMEOUT_SECONDS="0.5")
+    service = serve(NOTIFY_SEND_TIMEOUT_SECONDS="0.5")
     reading, stuck = connect(service, token()), connect(service, token())
     reading.next("connected")
     stuck.next("connected")
@@ -235,14 +241,26 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_are_not(
     while "stream closed" not in service.log:
         number += 1
         assert number < 500, "30 MB are more than the sockets of both sides hold"
-        event = {"event": "large", "id": f"n{number}", "data": "x" * 60_000}
-        nats.publish("notify.workspace.acme.chat.c1", json.dumps(event).encode())
-        assert reading.next("large").fields["id"] == f"n{number}"
-    assert "reason='client too slow'" in service.log or (
-        "reason='client does not read'" in service.log
-    )
+        sent = publish_large(nats, number)
+        assert reading.next("large").fields["id"] == sent
+    assert "reason='client does not read'" in service.log
     last = service.post(token()).json()["id"]
     assert reading.next("message").fields["id"] == last
+
+
+def test_a_client_that_falls_a_whole_queue_behind_is_told_to_start_over(
+    serve: Serve, nats: Nats, connect: Connect
+) -> None:
+    service = serve(NOTIFY_QUEUE_EVENTS="5")
+    reading, slow = connect(service, token()), connect(service, token())
+    reading.next("connected")
+    slow.next("connected")
+    for number in range(150):
+        sent = publish_large(nats, number)
+        assert reading.next("large").fields["id"] == sent
+    # 9 MB: the sockets hold a part of it, the queue five events, and the rest was too much.
+    wait_for("the slow stream ended", lambda: slow.read(0.1) or slow.terminated)
+    assert "reason='client too slow'" in service.log
 
 
 def test_streams_beyond_the_limit_are_told_to_come_later(serve: Serve, connect: Connect) -> None:

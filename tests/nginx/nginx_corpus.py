@@ -1,4 +1,5 @@
 """Configurations as people write them, and as they hardly should."""
+# ruff: noqa: E501 - a line of a configuration is as long as it is
 
 from __future__ import annotations
 
