@@ -31,6 +31,7 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@MYPYPATH=roles/sse_service/files $(BIN)/mypy roles/sse_service/files/notify
 	@$(BIN)/yamllint --strict .
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline
 

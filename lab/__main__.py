@@ -57,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     broken.add_argument("host", metavar="HOST")
     broken.add_argument("fault", metavar="FAULT")
     broken.add_argument(
-        "--twin", action="store_true", help="inject what looks like the fault and is none"
+        "--healthy-twin",
+        "--twin",
+        dest="twin",
+        action="store_true",
+        help="inject what looks like the fault and is none",
     )
     broken.set_defaults(run=_break)
 

@@ -5,6 +5,7 @@ A fault is a list of steps. Steps say what they leave behind, not how it is done
     replace:  {path, old, new}      the old text must be there exactly once
     write:    {path, content}       a whole file, folders made where missing
     settings: {NAME: value}         lines of the service's environment file
+    restart:  UNIT                  with its unit files read anew, until the service answers
     run:      [command, ...]        inside the host, as root
     wait:     {run: [...], prints}  until the command prints exactly that
     token:    {claim: value}        the lab's token of this host, minted anew
@@ -25,6 +26,8 @@ from lab.layout import PROJECT, Host
 
 FOLDER = PROJECT / "lab" / "faults"
 ENVIRONMENT_FILE = "/etc/notify/notify.env"
+HEALTH_URL = "http://127.0.0.1:8000/health"
+ASK_HEALTH = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", HEALTH_URL]
 WAIT_SECONDS = 20.0
 
 Step = Mapping[str, object]
@@ -126,6 +129,12 @@ def _settings(one: Host, value: object) -> None:
     _store(one, ENVIRONMENT_FILE, text)
 
 
+def _restart(one: Host, value: object) -> None:
+    _inside(one, ["systemctl", "daemon-reload"])
+    _inside(one, ["systemctl", "restart", str(value)])
+    _wait(one, {"run": ASK_HEALTH, "prints": "200"})
+
+
 def _run(one: Host, value: object) -> None:
     _inside(one, [str(word) for word in cast("Sequence[object]", value)])
 
@@ -148,6 +157,7 @@ _STEPS: Mapping[str, Callable[[Host, object], None]] = {
     "replace": _replace,
     "write": _write,
     "settings": _settings,
+    "restart": _restart,
     "run": _run,
     "wait": _wait,
     "token": _token,

@@ -17,6 +17,7 @@ from rich.console import Console
 from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
 from ssemedic.report import terminal
+from ssemedic.report.clean import clean
 from ssemedic.report.model import Report, exit_code
 from ssemedic.rules import Rule, all_rules
 
@@ -165,6 +166,7 @@ def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str])
         terminal.render_candidates(arguments.host, answer.get("candidates") or [], console)
         return USAGE
     report: Report = answer["report"]
+    terminal.render_verdict(report, console)
     terminal.render_diagnosis(report, console, verbose=arguments.verbose)
     return report
 
@@ -304,4 +306,6 @@ def _explanation(rule: Rule) -> list[str]:
 
 
 def _complain(sentence: str) -> None:
-    Console(stderr=True, highlight=False).print(f"ssemedic: {sentence}", markup=False)
+    Console(stderr=True, highlight=False).print(
+        f"ssemedic: {clean(sentence)}", markup=False, soft_wrap=True
+    )

@@ -96,4 +96,4 @@ def _hear(event: Mapping[str, Any], outcome: Outcome, progress: Progress) -> Non
 def one_line(message: object) -> str:
     """The gist of an Ansible message: its last line that says something."""
     lines = [line.strip() for line in str(message or "").splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    return lines[-1].removeprefix("Task failed: ") if lines else "no reason given"

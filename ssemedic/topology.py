@@ -125,10 +125,13 @@ def _route(
         return None, None
     try:
         tree = collected_tree(nginx)
-        return tree, route(tree, endpoint.url, nginx.version)
+        found = route(tree, endpoint.url, nginx.version)
     except ConfigError as error:
         notes.append(f"nginx: {error}")
         return None, None
+    if found.server is None:
+        notes += [f"nginx: {note}" for note in found.notes]
+    return tree, found
 
 
 def _is_endpoint(stream: Stream) -> bool:

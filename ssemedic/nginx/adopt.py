@@ -147,11 +147,7 @@ def _new_location(
     tree: Tree, found: Route, settings: Sequence[Line], ours: str, location: str
 ) -> Edit:
     server = found.path[1]
-    settings = [
-        line
-        for i, line in enumerate(settings)
-        if (line.name, line.args) not in _pairs(settings[:i])
-    ]
+    settings = _distinct(settings)
     matched = _LOCATION.fullmatch(location)
     if matched is None:
         raise _UnsafeError(f"location {location!r}: is not a plain prefix")
@@ -170,8 +166,12 @@ def _new_location(
     return Edit(files, tuple(lines), location, ours, _notes(tree, server))
 
 
-def _pairs(lines: Sequence[Line]) -> set[tuple[str, tuple[str, ...]]]:
-    return {(line.name, line.args) for line in lines}
+def _distinct(lines: Sequence[Line]) -> list[Line]:
+    """Each directive once, though two causes may ask for the same."""
+    first: dict[tuple[str, tuple[str, ...]], Line] = {}
+    for line in lines:
+        first.setdefault((line.name, line.args), line)
+    return list(first.values())
 
 
 def _location_for(found: Route) -> str:

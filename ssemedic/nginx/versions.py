@@ -36,9 +36,19 @@ ARRAYS = frozenset(
 KEYED = frozenset({"add_header", "proxy_hide_header", "proxy_pass_header", "proxy_set_header"})
 #: Directives that count only where they stand and are not inherited by a nested location.
 NOT_INHERITED = frozenset(
-    {"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "try_files", "return",
-     "rewrite", "set", "if",}
-)  # fmt: skip
+    {
+        "fastcgi_pass",
+        "grpc_pass",
+        "if",
+        "proxy_pass",
+        "return",
+        "rewrite",
+        "scgi_pass",
+        "set",
+        "try_files",
+        "uwsgi_pass",
+    }
+)
 
 _DEFAULTS: dict[str, tuple[str, ...]] = {
     "add_header_inherit": ("on",),

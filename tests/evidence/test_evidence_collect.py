@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.sse_host import streams
 from ansible.module_utils.sse_host.collect import collect
 from ansible.module_utils.sse_host.command import run
 from ansible.module_utils.sse_host.limits import Limits, UnavailableError
@@ -105,6 +106,53 @@ def test_the_window_runs_beside_the_collection_and_is_not_counted(upstream: str)
     data = collect(wanted(url="http://x.example.org/e", upstream=upstream, token=TOKEN, window=1.5))
     assert time.monotonic() - began < 1.5 + 1.4
     assert data["seconds"] < 1.4
+
+
+def test_what_the_host_logged_about_our_own_stream_is_collected(
+    upstream: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("before\n")
+    later = threading.Timer(0.3, lambda: log.write_text("before\nexception in the stream\n"))
+    later.start()
+    url = "http://x.example.org/events"
+    data = collect(wanted(url=url, upstream=upstream, token=TOKEN, log_files=(str(log),)))
+    told = Evidence.from_dict(data).log(str(log))
+    assert told is not None and told.lines[-1].text == "exception in the stream"
+
+
+@pytest.fixture
+def bystander() -> Iterator[tuple[str, list[str]]]:
+    """Some other application; it writes down what it is asked for."""
+    asked: list[str] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path + str(self.headers))
+            self.send_error(404)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with _Server(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_the_app_is_found_elsewhere_and_nobody_else_sees_the_token(
+    upstream: str, bystander: tuple[str, list[str]]
+) -> None:
+    address, asked = bystander
+    asking = wanted(url="http://x.example.org/events", token=TOKEN, headers={"X-Key": "s3cret!"})
+    recording = streams.Recording(asking, streams.Way(target="127.0.0.1:1"), "127.0.0.1:1")
+    recording.begin()
+    recording.try_elsewhere([address, upstream])
+    records = recording.result()
+    elsewhere = [r for r in records if r["variant"] == "candidate"]
+    assert [(r["address"], r["status"]) for r in elsewhere] == [(upstream, 200)]
+    assert next(r for r in records if not r["variant"])["end"]["kind"] == "refused"
+    assert len(asked) == 1 and TOKEN not in asked[0] and "s3cret!" not in asked[0]
 
 
 def test_without_a_url_there_is_no_stream_and_a_reason() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from . import background, listeners, nginx, proc, sockets, streams
 from .wanted import Wanted
@@ -52,6 +52,6 @@ class Host:
         return self.wanted.upstream or self.way.target
 
     @property
-    def app_listener(self) -> Optional[Dict[str, Any]]:
+    def app_listener(self) -> Optional[Mapping[str, Any]]:
         """Who listens at the target."""
         return listeners.at(self.target, self.listeners or []) if self.target else None
