@@ -166,9 +166,11 @@ def _break(chosen: argparse.Namespace) -> int:
 def _mend(chosen: argparse.Namespace) -> int:
     from lab import fleet
 
-    for name in chosen.hosts:
-        fleet.mend(layout.current_lab().host(name))
-        print(f"lab: {name} is as new")
+    began = time.monotonic()
+    lab = layout.current_lab()
+    fleet.mend([lab.host(name) for name in chosen.hosts])
+    took = time.monotonic() - began
+    print(f"lab: {', '.join(chosen.hosts)} as good as new after {took:.1f} s")
     return 0
 
 

@@ -98,14 +98,27 @@ def entering(group: str, leaf: str, command: list[str]) -> list[str]:
 
 def members(group: str) -> set[int]:
     """The processes in the group and below it, in any hierarchy."""
+    return _members(group, hierarchies())
+
+
+def residents(group: str) -> set[int]:
+    """The processes that live in the group: in every hierarchy, so one is asked."""
+    return _members(group, hierarchies()[:1])
+
+
+def _members(group: str, trees: list[Hierarchy]) -> set[int]:
     pids: set[int] = set()
-    for tree in hierarchies():
-        top = tree.path(group)
-        for file in [top / "cgroup.procs", *top.rglob("cgroup.procs")]:
-            # A group may vanish while it is being read; its processes are gone then, too.
+    for tree in trees:
+        for folder in _folders(tree.path(group)):
+            # A group may vanish while it is being read; its processes are elsewhere or gone.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                pids.update(int(pid) for pid in file.read_text().split())
+                pids.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
     return pids
+
+
+def _folders(top: Path) -> list[Path]:
+    """The group and those below it, uppermost first; what vanishes meanwhile is left out."""
+    return [Path(folder) for folder, _, _ in os.walk(top)]
 
 
 def children(group: str) -> set[str]:
@@ -136,8 +149,7 @@ def destroy(group: str) -> None:
 
 
 def _remove_tree(top: Path, deadline: float) -> None:
-    folders = [folder for folder in top.rglob("*") if folder.is_dir()] if top.exists() else []
-    for folder in sorted([*folders, top], key=lambda path: len(path.parts), reverse=True):
+    for folder in reversed(_folders(top)):
         while folder.exists():
             try:
                 folder.rmdir()

@@ -6,6 +6,7 @@ A fault is a list of steps. Steps say what they leave behind, not how it is done
     write:    {path, content}       a whole file, folders made where missing
     settings: {NAME: value}         lines of the service's environment file
     restart:  UNIT                  with its unit files read anew, until the service answers
+    reload:   nginx.service         until only workers with the new settings take connections
     run:      [command, ...]        inside the host, as root
     wait:     {run: [...], prints}  until the command prints exactly that
     token:    {claim: value}        the lab's token of this host, minted anew
@@ -135,6 +136,21 @@ def _restart(one: Host, value: object) -> None:
     _wait(one, {"run": ASK_HEALTH, "prints": "200"})
 
 
+def _workers(one: Host) -> set[str]:
+    # A worker of the old settings that still serves is called "... is shutting down".
+    return set(host.visit(one, ["pgrep", "-xf", "nginx: worker process"]).stdout.split())
+
+
+def _reload(one: Host, value: object) -> None:
+    before = _workers(one)
+    _inside(one, ["systemctl", "reload", str(value)])
+    deadline = time.monotonic() + WAIT_SECONDS
+    while before & (now := _workers(one)) or not now:
+        if time.monotonic() > deadline:
+            raise LabError(f"{value}: has the workers from before the reload, must have new ones")
+        time.sleep(0.02)
+
+
 def _run(one: Host, value: object) -> None:
     _inside(one, [str(word) for word in cast("Sequence[object]", value)])
 
@@ -158,6 +174,7 @@ _STEPS: Mapping[str, Callable[[Host, object], None]] = {
     "write": _write,
     "settings": _settings,
     "restart": _restart,
+    "reload": _reload,
     "run": _run,
     "wait": _wait,
     "token": _token,

@@ -46,16 +46,25 @@ def up(lab: Lab, names: Sequence[str], image: str = "service") -> list[Host]:
     return wanted
 
 
-def mend(one: Host) -> None:
-    """Replace the host by a fresh one from its image. Raises LabError where it does not run."""
+def mend(hosts: Sequence[Host]) -> None:
+    """Replace hosts of one lab by fresh ones from their image.
+
+    Raises LabError where one of them does not run.
+    """
     check_ready()
-    record = state.load(one)
-    if record is None:
-        raise LabError(f"host {one.name}: does not run; `python -m lab up {one.name}` starts it")
-    image = "service" if "+" in record.image else "base"
-    with state.exclusive(one.lab.lock_file, BUSY):
-        host.remove(one)
-    up(one.lab, [one.name], image)
+    images: dict[str, list[str]] = {}
+    for one in hosts:
+        record = state.load(one)
+        if record is None:
+            raise LabError(
+                f"host {one.name}: does not run; `python -m lab up {one.name}` starts it"
+            )
+        images.setdefault("service" if "+" in record.image else "base", []).append(one.name)
+    lab = hosts[0].lab
+    with state.exclusive(lab.lock_file, BUSY):
+        _each(hosts, host.remove)
+    for image, names in images.items():
+        up(lab, names, image)
 
 
 def down(lab: Lab, names: Sequence[str]) -> None:

@@ -93,7 +93,7 @@ def power_off(host: Host, seconds: float = 30) -> None:
 
 def leader(host: Host) -> int | None:
     """The process that is PID 1 inside the host; None where none is running."""
-    for pid in sorted(cgroup.members(host.cgroup)):
+    for pid in sorted(cgroup.residents(host.cgroup)):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
             numbers = next(line for line in status.splitlines() if line.startswith("NSpid:"))
@@ -104,7 +104,7 @@ def leader(host: Host) -> int | None:
 
 def supervised(host: Host) -> bool:
     """Whether systemd-nspawn still looks after the host; false after a kill -9."""
-    return leader(host) is not None and bool(cgroup.members(f"{host.cgroup}/supervisor"))
+    return leader(host) is not None and bool(cgroup.residents(f"{host.cgroup}/supervisor"))
 
 
 def visit(
@@ -126,7 +126,7 @@ def wait_until_ready(host: Host, ports: Sequence[int], seconds: float = READY_SE
     deadline = time.monotonic() + seconds
     observed = "not started"
     while time.monotonic() < deadline:
-        if not cgroup.members(host.cgroup):
+        if not cgroup.residents(host.cgroup):
             raise LabError(f"host {host.name}: died while booting: {console_tail(host)}")
         observed = _boot_progress(host, ports)
         if observed == "ready":

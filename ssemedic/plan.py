@@ -14,7 +14,8 @@ from ssemedic.finding import Advice, Audience, Disruption, NginxRemedy, Status, 
 from ssemedic.nginx import Edit, Line, Refusal, adopt
 
 OURS = "/etc/nginx/ssemedic"
-DROP_IN = "50-ssemedic.conf"
+#: Drop-ins count in the order of their names (systemd.unit(5)), so ours must be the last.
+DROP_IN = "zz-ssemedic.conf"
 
 
 class PlanError(ValueError):
@@ -67,7 +68,7 @@ def plan(case: Case, diagnosis: Diagnosis) -> Plan:
     nginx = _nginx(
         case, [c for c in confirmed if isinstance(c.finding.remedy, NginxRemedy)], advice
     )
-    units = _units(case, confirmed)
+    units = _units(case, confirmed, advice)
     disruption = Disruption.NONE
     if nginx:
         disruption = Disruption.RELOAD
@@ -123,15 +124,35 @@ def slug(url: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text).strip("-") or "stream"
 
 
-def _units(case: Case, causes: Sequence[Cause]) -> tuple[UnitPlan, ...]:
+def _units(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> tuple[UnitPlan, ...]:
     by_unit: dict[str, list[tuple[str, UnitRemedy]]] = {}
     for cause in causes:
-        if isinstance(cause.finding.remedy, UnitRemedy):
-            remedy = cause.finding.remedy
-            by_unit.setdefault(remedy.unit, []).append((cause.rule.id, remedy))
+        remedy = cause.finding.remedy
+        if not isinstance(remedy, UnitRemedy):
+            continue
+        winner = _later_drop_in(case.evidence.unit(remedy.unit), remedy)
+        if winner:
+            text = (
+                f"{winner} counts after any drop-in of ours: set there by hand what is expected "
+                f"({cause.finding.expected})."
+            )
+            advice.append(Counsel(cause.rule.id, Advice(Audience.SERVER, text)))
+            continue
+        by_unit.setdefault(remedy.unit, []).append((cause.rule.id, remedy))
     return tuple(
         _unit(case.evidence.unit(name), name, remedies) for name, remedies in by_unit.items()
     )
+
+
+def _later_drop_in(unit: Unit | None, remedy: UnitRemedy) -> str | None:
+    """A drop-in that counts after ours and sets the same: ours would have no effect."""
+    keys = {key for lines in remedy.settings.values() for key in lines}
+    for file in unit.files if unit else ():
+        name = file.path.rsplit("/", 1)[-1]
+        if name.endswith(".conf") and name > DROP_IN:
+            if keys & {key for lines in _parse(file).values() for key in lines}:
+                return file.path
+    return None
 
 
 def _unit(unit: Unit | None, name: str, remedies: Sequence[tuple[str, UnitRemedy]]) -> UnitPlan:

@@ -19,6 +19,7 @@ try:
     from ssemedic.evidence import Evidence, EvidenceError
     from ssemedic.judge import judge
     from ssemedic.report.model import proof_of, report_of
+    from ssemedic.report.redact import withheld
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python that runs Ansible cannot import ssemedic ({error.name}): "
@@ -69,4 +70,10 @@ def _load(path: str) -> dict[str, Any]:
         raise AnsibleActionFail(f"approved report {path}: {error}") from error
     if not isinstance(report, dict) or "plan" not in report:
         raise AnsibleActionFail(f"approved report {path}: is not a report of ssemedic")
+    masked = withheld(report["plan"])
+    if masked:
+        raise AnsibleActionFail(
+            f"approved report {path}: {masked[0]} is masked in it, so it cannot be applied; "
+            "diagnose again"
+        )
     return report

@@ -127,7 +127,7 @@ EXAMPLES = r"""
   sse_transaction:
     state: activated
     changes:
-      - path: /etc/systemd/system/notify.service.d/50-ssemedic.conf
+      - path: /etc/systemd/system/notify.service.d/zz-ssemedic.conf
         content: |
           [Service]
           LimitNOFILE=65536

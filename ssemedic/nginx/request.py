@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import posixpath
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -74,8 +73,3 @@ def escape(uri: str) -> str:
         else:
             out.append(chr(byte))
     return "".join(out)
-
-
-def directory(path: str) -> str:
-    """The folder of a file path."""
-    return posixpath.dirname(path)

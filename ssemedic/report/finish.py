@@ -47,7 +47,7 @@ def with_changes(
             "outcome": outcome,
             "diff": _diff(changed),
             "files": [str(item["path"]) for item in _diff(changed)],
-            "workers": changed.get("workers"),
+            "workers": _workers(changed),
             "seconds": changed.get("seconds"),
             "message": text,
         },
@@ -75,6 +75,12 @@ def _outcome(changed: Task, committed: Task, reverted: Task) -> tuple[str, str]:
     return "undo_failed", (
         "the host did not answer any more; it undoes the change by itself when its timer runs out"
     )
+
+
+def _workers(task: Task) -> dict[str, Any] | None:
+    if not task.get("workers_after"):
+        return None
+    return {"before": task.get("workers_before") or [], "after": task["workers_after"]}
 
 
 def _ran(task: Task) -> bool:

@@ -139,14 +139,17 @@ def render_changes(report: Data, console: Console) -> None:
     rows = [("why", changes["message"])] if changes["message"] else []
     rows += [("file", path) for path in changes["files"]]
     if changes["id"]:
-        kept = outcome in ("committed", "undo_failed")
-        rows.append(("undo" if kept else "record", f"transaction {changes['id']}"))
+        rows.append(("id", changes["id"]))
     if changes["workers"]:
         before, after = (_pids(changes["workers"][when]) for when in ("before", "after"))
         rows.append(("workers", f"{before} {page.signs.to} {after}"))
     if changes["seconds"] is not None:
         rows.append(("took", words.brief(changes["seconds"])))
     page.rows([(page.text(name, QUIET), page.host(value)) for name, value in rows])
+    undo = words.undo_command(report["host"], changes["id"])
+    if undo and outcome in ("committed", "undo_failed"):
+        page.put(page.text("to undo it:", QUIET), 2)
+        page.raw(page.host(undo), 2)
     planned = report["plan"]["diff"] if report["plan"] else []
     if changes["diff"] != planned:
         _diff(page, changes["diff"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,6 +71,9 @@ OUTCOMES: Mapping[str, str] = {
     "unchanged": "nothing had to be changed",
     "check": "nothing was changed: this was a check",
 }
+
+#: Neither a shell nor Ansible sees anything but a word in these characters.
+_PASTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]*")
 
 #: Symptoms that do not stop a stream; a hop that shows only these still counts as streaming.
 MILD = frozenset({Kind.MISSING_HEADER})
@@ -181,6 +185,16 @@ def token(data: Data, now: float) -> str:
 def symptom(data: Data) -> str:
     """A symptom in one line: its id, and what was measured."""
     return f"{data['id']}: {str(data['text']).removeprefix(str(data['hop']) + ': ')}"
+
+
+def undo_command(host: str, transaction: str) -> str | None:
+    """The command that undoes a change, or None where a name is not one to paste into a shell."""
+    if not all(_PASTABLE.fullmatch(name) for name in (host, transaction)):
+        return None
+    return (
+        f"ansible-playbook playbooks/rollback.yml -e sse_hosts={host} "
+        f"-e sse_transaction_id={transaction}"
+    )
 
 
 def place(where: str) -> str:

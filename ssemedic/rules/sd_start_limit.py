@@ -11,6 +11,7 @@ from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 
 _EXIT = re.compile(r"Main process exited, code=(\w+), status=(\S+)")
+_STARTS = re.compile(r"\bStarted |Start request repeated too quickly")
 
 #: Gentle enough to outlive a burst, quick enough for a person who waits.
 _PATIENCE = {
@@ -33,13 +34,13 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
     answers 502 until somebody resets it.
     """
     unit = case.topology.unit
-    if unit is None or unit.active_state != "failed" or unit.result != "start-limit-hit":
+    if unit is None or not start_limit_hit(case):
         return
     exits = [match.groups() for line in case.unit_log() if (match := _EXIT.search(line.text))]
     code, status = exits[-1] if exits else (unit.exit_code, str(unit.exit_status))
     killed = code in ("killed", "dumped")
     evidence = (
-        f"Result=start-limit-hit after {unit.restarts} restarts, "
+        f"systemd refused another start after {unit.restarts} restarts: "
         f"burst {unit.prop('StartLimitBurst') or '?'} "
         f"in {unit.prop('StartLimitIntervalUSec') or '?'}",
         f"the last run ended with code={code}, status={status}",
@@ -62,3 +63,18 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
         else None,
         advice=() if killed else (by_itself,),
     )
+
+
+def start_limit_hit(case: Case) -> bool:
+    """True if systemd gave up on the service behind the stream.
+
+    `Result` keeps what ended the last run where that came first, so the journal counts too:
+    systemd said so after it last started the service.
+    """
+    unit = case.topology.unit
+    if unit is None or unit.active_state != "failed":
+        return False
+    if unit.result == "start-limit-hit":
+        return True
+    said = [text for line in case.unit_log() for text in [line.text] if _STARTS.search(text)]
+    return bool(said) and "repeated too quickly" in said[-1]

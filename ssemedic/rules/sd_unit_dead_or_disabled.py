@@ -8,6 +8,7 @@ from ssemedic.case import Case
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
+from ssemedic.rules.sd_start_limit import start_limit_hit
 from ssemedic.symptoms import Kind
 
 
@@ -25,7 +26,7 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
     enabled, masked, or failed before it could listen.
     """
     unit = case.topology.unit
-    if unit is None or unit.result == "start-limit-hit":
+    if unit is None or start_limit_hit(case):
         return
     if unit.active_state in ("inactive", "failed"):
         yield from _dead(case, unit)

@@ -111,6 +111,15 @@ def test_an_environment_file_keeps_only_values_that_are_plainly_no_secret() -> N
     )
 
 
+def test_a_url_among_settings_keeps_its_host_and_loses_what_opens_it() -> None:
+    text = (
+        "HOOK_URL=https://hooks.example.org/services/T01/Zm9vYmFyYmF6cXV4MTIzNDU\nN=nats://a:b@n:1"
+    )
+    assert environment_text(text) == (
+        "HOOK_URL=https://hooks.example.org/services/T01/***\nN=nats://a:***@n:1"
+    )
+
+
 def test_assignments_that_cannot_be_split_are_hidden_whole() -> None:
     assert assignments('A=1 "B=unbalanced') == "***"
 

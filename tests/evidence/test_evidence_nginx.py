@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,26 @@ http { access_log "/var/log/nginx/my access.log" main; log_format error_log_form
         "error_log": ["/var/log/nginx/error.log"],
         "access_log": ["/var/log/nginx/my access.log", "/usr/share/nginx/logs/rel.log"],
     }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nginx -t is run by root only")
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+def test_testing_a_stopped_nginx_leaves_nothing_behind(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nginx, "_started_meanwhile", lambda: False)  # others may run here
+    main = tmp_path / "nginx.conf"
+    main.write_text(
+        f"pid {tmp_path}/n.pid;\nerror_log {tmp_path}/e.log;\nevents {{}}\n"
+        f"http {{ access_log {tmp_path}/a.log; }}\n"
+    )
+    stopped = nginx.Instance(shutil.which("nginx") or "", None, None, None)
+    config = nginx.configuration(str(main), limits)
+    opens = nginx.opened_files(config, nginx.build(stopped, limits), None)
+    assert opens == [str(tmp_path / name) for name in ("n.pid", "e.log", "a.log")]
+    tested, output = nginx.test(stopped, str(main), opens, limits)
+    assert tested is True and "syntax is ok" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["nginx.conf"]
 
 
 def write(folder: Path, **contents: str) -> str:

@@ -129,9 +129,27 @@ def test_the_changes_name_their_transaction_and_the_new_workers(
     repaired: Report, screen: Screen
 ) -> None:
     shown = screen(repaired, stage=Stage.CHANGES)
-    assert "transaction 20240101T120000-4f2a" in shown
+    assert "id      20240101T120000-4f2a" in shown
     assert "51, 52 → 77, 78" in shown
     assert "@@" not in shown, "the diff of the plan is shown twice"
+
+
+def test_a_kept_change_says_how_to_undo_it(repaired: Report, screen: Screen) -> None:
+    command = (
+        "ansible-playbook playbooks/rollback.yml -e sse_hosts=web1 "
+        "-e sse_transaction_id=20240101T120000-4f2a"
+    )
+    assert command in screen(repaired, stage=Stage.CHANGES)
+    repaired["changes"]["outcome"] = "undone"
+    assert command not in screen(repaired, stage=Stage.CHANGES)
+
+
+@pytest.mark.parametrize("name", ["1;reboot", "{{ lookup('pipe', 'id') }}", "-x", "$(id)", ""])
+def test_no_command_to_paste_holds_what_the_host_chose(
+    name: str, repaired: Report, screen: Screen
+) -> None:
+    repaired["changes"]["id"] = name
+    assert "rollback.yml" not in screen(repaired, stage=Stage.CHANGES)
 
 
 def test_the_proof_compares_every_hop_and_the_message(repaired: Report, screen: Screen) -> None:
@@ -232,11 +250,11 @@ def test_an_ascii_terminal_gets_ascii(repaired: Report, screen: Screen) -> None:
 
 
 @pytest.mark.parametrize("name", ["healthy", "repaired", "advised", "stopped", "puzzling"])
-def test_eighty_columns_are_enough_except_for_a_diff(
+def test_eighty_columns_are_enough_for_all_but_a_diff_and_a_command(
     name: str, request: pytest.FixtureRequest, screen: Screen
 ) -> None:
     lines = screen(request.getfixturevalue(name)).splitlines()
-    assert [line for line in lines if len(line) > 80] == []
+    assert [line for line in lines if len(line) > 80 and "rollback.yml" not in line] == []
     assert [line for line in lines if line != line.rstrip()] == []
 
 

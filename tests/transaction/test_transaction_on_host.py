@@ -15,7 +15,7 @@ pytestmark = pytest.mark.lab
 
 SITE = "/etc/nginx/sites-available/notify"
 OURS = "/etc/nginx/ssemedic/events.conf"
-DROP_IN = "/etc/systemd/system/notify.service.d/50-ssemedic.conf"
+DROP_IN = "/etc/systemd/system/notify.service.d/zz-ssemedic.conf"
 STEPS = [
     *("snapshot", "timer", "armed", "swapping", "directory made"),
     *("aside 0", "aside 1", "aside 2", "swapped 0", "swapped 1", "swapped 2"),

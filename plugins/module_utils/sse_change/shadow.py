@@ -67,34 +67,22 @@ def check_nginx(changes: Sequence[Planned], installed: Installed) -> tuple[str, 
     return how, before.code == 0
 
 
-def check_systemd(changes: Sequence[Planned], names: Sequence[str]) -> list[str]:
-    """Run ``systemd-analyze verify`` on the units as they would be.
+def check_systemd(changes: Sequence[Planned]) -> list[str]:
+    """Run ``systemd-analyze verify`` on every unit whose files change, as it would be.
 
     Only complaints that the change causes count. Returns how it was checked.
     """
-    units = sorted({*names, *(unit_of(one.path) for one in changes if is_systemd(one.path))})
-    if not any(is_systemd(one.path) for one in changes):
-        return []
-    if shutil.which("systemd-analyze", path="/usr/bin:/bin") is None:
+    units = sorted({unit_of(one.path) for one in changes if is_systemd(one.path)})
+    if units and shutil.which("systemd-analyze", path="/usr/bin:/bin") is None:
         return ["systemd: not checked, systemd-analyze is missing"]
-    checked = []
     for unit in units:
-        with _scratch() as scratch:
-            now = _verify(scratch, unit, ())
-        with _scratch() as scratch:
-            done = _verify(scratch, unit, changes)
-            complaints = _lines(done, scratch)
-            known = set(_lines(now, scratch))
-            new = [line for line in complaints if line not in known]
-            guilty = [line for line in new if line.startswith("/") or done.code != 0]
-            if guilty or (done.code != 0 and now.code == 0):
-                raise ChangeError(
-                    "systemd: refuses the new {}: {}".format(
-                        unit, one_line((guilty or complaints or ["no reason given"])[0])
-                    )
-                )
-        checked.append(f"systemd-analyze verify {unit}")
-    return checked
+        complaints = _complaints(unit, changes)
+        new = (
+            [line for line in complaints if line not in _complaints(unit, ())] if complaints else []
+        )
+        if new:
+            raise ChangeError(f"systemd: refuses the new {unit}: {one_line(new[0])}")
+    return [f"systemd-analyze verify {unit}" for unit in units]
 
 
 def unit_of(path: str) -> str:
@@ -181,41 +169,44 @@ def _complaint(done: Done, pairs: dict[str, str]) -> str:
     return one_line(re.sub(r"^.*?\[(emerg|alert)\] ?(\d+#\d+: )?", "", text))
 
 
-def _verify(scratch: str, unit: str, changes: Sequence[Planned]) -> Done:
-    """Verify with the changed unit files in a folder that comes before all others."""
-    fragment = properties(unit).get("FragmentPath", "")
-    file_name = os.path.basename(fragment) if fragment else unit
-    if fragment and os.path.isfile(fragment):
-        shutil.copyfile(fragment, os.path.join(scratch, file_name))
-    for one in changes:
-        if not is_systemd(one.path):
-            continue
-        target = os.path.join(scratch, _below_root(one.path))
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        files.remove(target)
-        if one.after.kind == ABSENT:
-            if target.endswith(".conf"):
-                os.symlink("/dev/null", target)  # hides a drop-in of the same name
-        else:
-            files.write_aside(one.after, target)
-    path = os.path.join(scratch, file_name)
-    if not os.path.isfile(path):
-        return Done(0, "", "")  # there is no such unit on this side of the change
-    return run(
-        ["systemd-analyze", "verify", "--man=no", path],
-        _TEST_SECONDS,
-        {"SYSTEMD_UNIT_PATH": scratch + ":"},
-    )
+def _complaints(unit: str, changes: Sequence[Planned]) -> list[str]:
+    """What systemd says of a unit, its changed files in a folder that comes before all others."""
+    with _scratch() as scratch:
+        fragment = properties(unit).get("FragmentPath", "")
+        file_name = os.path.basename(fragment) if fragment else unit
+        if os.path.isfile(fragment):
+            shutil.copyfile(fragment, os.path.join(scratch, file_name))
+        for one in changes:
+            if is_systemd(one.path):
+                _write_unit_file(one, os.path.join(scratch, _below_root(one.path)))
+        path = os.path.join(scratch, file_name)
+        if not os.path.isfile(path):
+            return []  # there is no such unit on this side of the change
+        done = run(
+            ["systemd-analyze", "verify", "--man=no", path],
+            _TEST_SECONDS,
+            {"SYSTEMD_UNIT_PATH": scratch + ":"},
+        )
+        lines = done.err.replace(scratch, SYSTEMD_ROOTS[0]).splitlines()
+        said = [line for line in lines if line.strip()]
+        if done.code == 0:
+            # Exit code 0 with a file named: a setting that systemd would ignore.
+            return [line for line in said if line.startswith("/")]
+        return said or [f"exit code {done.code}, no reason given"]
+
+
+def _write_unit_file(one: Planned, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    files.remove(target)
+    if one.after.kind != ABSENT:
+        files.write_aside(one.after, target)
+    elif target.endswith(".conf"):
+        os.symlink("/dev/null", target)  # hides the drop-in of the same name
 
 
 def _below_root(path: str) -> str:
     root = next(root for root in SYSTEMD_ROOTS if path.startswith(root + "/"))
     return path[len(root) + 1 :]
-
-
-def _lines(done: Done, scratch: str) -> list[str]:
-    text = re.sub(rf"{re.escape(scratch)}|/tmp/ssemedic-[^/]+", SYSTEMD_ROOTS[0], done.err)
-    return [line for line in text.splitlines() if line.strip()]
 
 
 @contextlib.contextmanager

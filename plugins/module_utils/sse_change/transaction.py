@@ -264,8 +264,7 @@ def _validate(intent: Intent, activation: Activation) -> tuple[list[str], bool]:
     if installed is not None:
         how, was_valid = shadow.check_nginx(for_nginx, installed)
         validated.append(how)
-    names = [wish.name for wish in activation.units]
-    return validated + shadow.check_systemd(intent.changes, names), was_valid
+    return validated + shadow.check_systemd(intent.changes), was_valid
 
 
 def _unit_differences(intent: Intent) -> list[dict[str, str]]:
@@ -403,6 +402,7 @@ def _swap(where: str, state: Journal, changes: Sequence[Planned], step: Step) ->
 
 def _bring_to_life(intent: Intent, activation: Activation, step: Step) -> dict[str, Any]:
     """Reload, enable, start; return once it is seen to run."""
+    started_units: dict[str, tuple[str, ...]] = {}
     if intent.daemon_reload:
         units.command("daemon-reload")
         step("daemon-reload")
@@ -413,10 +413,11 @@ def _bring_to_life(intent: Intent, activation: Activation, step: Step) -> dict[s
         if wish.reset_failed or (verb and state.get("ActiveState") == "failed"):
             units.forget_failure(wish.name)
         if verb:
-            listening = units.sockets(int(state.get("MainPID") or 0))
+            started_units[wish.name] = units.sockets(int(state.get("MainPID") or 0))
             units.start(wish.name, verb)
             step("started")
-            units.wait_ready(wish.name, listening)
+    for name, listening in started_units.items():
+        units.wait_ready(name, listening)
     if intent.nginx_reload and intent.nginx_master is not None:
         # A restart of nginx among the units has read the files already; its pid is another.
         master = nginx.master(activation.nginx_unit)

@@ -147,9 +147,12 @@ def _reactivate(state: Journal, failures: list[str]) -> None:
     if units.systemd_runs():
         if state.daemon_reload or state.units:
             _try(failures, partial(units.command, "daemon-reload"))
-        for unit in state.units:
-            if unit.start:
-                _try(failures, partial(_restart, unit))
+        touched = [unit for unit in state.units if unit.start]
+        for unit in touched:
+            _try(failures, partial(_restart, unit))
+        for unit in touched:
+            if unit.active == "active":
+                _try(failures, partial(units.wait_ready, unit.name, unit.listening))
     running = nginx.master(state.nginx_unit) if state.nginx_reload else None
     if running is not None:
         logs = nginx.error_logs(running, nginx.installed(running))
@@ -167,8 +170,6 @@ def _restart(unit: journal.KeptUnit) -> None:
         return
     units.forget_failure(unit.name)
     units.start(unit.name, "restart")
-    if unit.active == "active":
-        units.wait_ready(unit.name, unit.listening)
 
 
 def _differences(where: str, state: Journal) -> list[str]:

@@ -68,25 +68,21 @@ def start(unit: str, verb: str) -> None:
 def wait_ready(unit: str, listening: Sequence[str], seconds: float = READY_SECONDS) -> None:
     """Wait until the unit stays up and listens where it did; ChangeError says what is missing.
 
-    Up means: the same main process for a second. A service that dies at once and is started
+    Up means: its main process is a second old. A service that dies at once and is started
     again by systemd looks active most of the time.
     """
     end = time.monotonic() + seconds
-    first = properties(unit)
-    main, since = first.get("MainPID"), time.monotonic()
-    restarts = int(first.get("NRestarts") or 0)
+    restarts = int(properties(unit).get("NRestarts") or 0)
     while True:
         state = properties(unit)
-        now = time.monotonic()
-        if state.get("MainPID") != main:
-            main, since = state.get("MainPID"), now
+        main = int(state.get("MainPID") or 0)
+        gone = [one for one in listening if one not in sockets(main)]
         if _finished(state):
             return
-        gone = [one for one in listening if one not in sockets(int(main or 0))]
-        if state["ActiveState"] == "active" and not gone and now - since >= _SETTLED_SECONDS:
+        if state["ActiveState"] == "active" and not gone and _settled(main):
             return
         died = int(state.get("NRestarts") or 0) - restarts
-        if state["ActiveState"] == "failed" or died >= 3 or now >= end:
+        if state["ActiveState"] == "failed" or died >= 3 or time.monotonic() >= end:
             raise ChangeError(
                 "unit {}: {}{}, must be active{}".format(
                     unit,
@@ -177,6 +173,12 @@ def restore_links(before: Mapping[str, str], now: Mapping[str, str]) -> None:
                 path,
                 os.path.join(folder, ".ssemedic-" + name),
             )
+
+
+def _settled(main: int) -> bool:
+    """A unit without a main process (a oneshot that remains) has nothing to die."""
+    start = began(main) if main else None
+    return not main or (start is not None and time.time() - start >= _SETTLED_SECONDS)
 
 
 def _finished(state: Mapping[str, str]) -> bool:

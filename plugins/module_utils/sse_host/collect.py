@@ -93,13 +93,15 @@ def _see_nginx(host: Host) -> Optional[Attempt]:
     if built is None:
         return None
     main = nginx.main_file(instance, built)
-    tested = host.start("nginx.test", lambda: nginx.test(instance, main, host.limits))
     config = host.config = host.now("nginx.tree", lambda: nginx.configuration(main, host.limits))
-    if config is not None:
-        host.missing.update(config.missing)
-        tree, url = config.tree, host.wanted.url
-        if tree is not None and url and host.records_streams:
-            host.way = host.now("route", lambda: streams.way(tree, url, built.version)) or host.way
+    if config is None:
+        return None
+    host.missing.update(config.missing)
+    opens = nginx.opened_files(config, built, instance.prefix)
+    tested = host.start("nginx.test", lambda: nginx.test(instance, main, opens, host.limits))
+    tree, url = config.tree, host.wanted.url
+    if tree is not None and url and host.records_streams:
+        host.way = host.now("route", lambda: streams.way(tree, url, built.version)) or host.way
     return tested
 
 

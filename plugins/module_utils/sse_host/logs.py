@@ -33,17 +33,20 @@ def journal(
     except UnavailableError as error:
         return [], {"journal": "the journal was not read: %s" % error}
     by_unit: dict[str, list[tuple[float | None, str]]] = {unit: [] for unit in units}
+    more = dict.fromkeys(units, cut)  # whether the journal has older lines of this unit
     _distribute(entries, by_unit)
     if cut:
         # A noisy unit filled the answer: the quiet ones are asked for alone.
         for unit in [unit for unit, found in by_unit.items() if len(found) < limits.old_lines]:
+            entries, more[unit], _ = _journal([unit], limits.lines, limits)
             by_unit[unit] = []
-            _distribute(_journal([unit], limits.lines, limits)[0], by_unit)
+            _distribute(entries, by_unit)
     logs = []
     for unit, found in by_unit.items():
         kept, left_out = lines.newest(found, limits)
         if kept:
-            logs.append(lines.log("journal:" + unit, kept, left_out or cut, limits, secrets))
+            truncated = left_out or more[unit]
+            logs.append(lines.log("journal:" + unit, kept, truncated, limits, secrets))
     return logs, {"journal": refusal} if refusal else {}
 
 

@@ -50,8 +50,9 @@ _SAFE_WORD = re.compile(
 )
 _PLAIN_VALUE = re.compile(
     r"(?i)-?\d{1,9}(\.\d+)?s?|true|false|yes|no|on|off|/[\w./\-]*|[\w.\-]{0,63}:\d{1,5}|"
-    r"[a-z][a-z0-9+.\-]*://[^\s@]*|"
 )
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://")
+_URL_SECRET = re.compile(r"(?<=/)[A-Za-z0-9_\-]{20,}")  # a web hook's path is its password
 
 
 def mask(text: str, secrets: Sequence[str] = ()) -> str:
@@ -125,8 +126,11 @@ def _value(name: str, value: str, secrets: Sequence[str]) -> str:
     bare = value.strip().strip("\"'")
     if _SECRET_WORD.fullmatch(words[-1]):
         return STARS if bare else ""
+    shown = mask(value, secrets)
+    if _URL.match(bare):
+        return _URL_SECRET.sub(STARS, shown)
     if any(map(_SAFE_WORD.fullmatch, words)) or _PLAIN_VALUE.fullmatch(bare):
-        return mask(value, secrets)
+        return shown
     return STARS
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from . import files, proc
 from .command import find, run
@@ -19,6 +19,8 @@ _NAMES = ("nginx", "openresty", "angie")
 _LOG = re.compile(
     r"(?m)^[^#\n]*?(?<![\w$])(error_log|access_log)\s+(\"[^\"\n]+\"|'[^'\n]+'|[^\s;\"']+)"
 )
+
+_PID = re.compile(r"(?m)^[ \t]*pid\s+(\"[^\"\n]+\"|'[^'\n]+'|[^\s;\"']+)")
 
 
 @dataclass(frozen=True)
@@ -123,17 +125,40 @@ def main_file(instance: Instance, built: Build) -> str:
     return os.path.join(prefix, built.options.get("conf-path", "conf/nginx.conf"))
 
 
-def test(instance: Instance, main: str, limits: Limits) -> tuple[bool | None, str]:
-    """``nginx -t`` on the files as they are; (None, reason) where it cannot be run."""
+def test(
+    instance: Instance, main: str, opens: Sequence[str], limits: Limits
+) -> tuple[bool | None, str]:
+    """``nginx -t`` on the files as they are; (None, reason) where it cannot be run.
+
+    nginx creates what it ``opens`` (its pid and log files) even for a test. A stopped
+    nginx may lack them, and then they are taken away again.
+    """
     if os.geteuid():
         return None, "nginx -t needs root to read keys and logs"
     argv = [instance.binary, "-t", "-c", main]
     argv += ["-p", instance.prefix] if instance.prefix else []
+    absent = [path for path in opens if not os.path.lexists(path)]
     try:
         output = run(argv, limits.command_seconds, 65536)
     except UnavailableError as error:
         return None, str(error)
+    if absent and instance.master is None and not _started_meanwhile():
+        _take_away(absent)
     return output.status == 0, output.stderr.decode("utf-8", "replace")[:8000]
+
+
+def _started_meanwhile() -> bool:
+    running = [pid for pid, process in proc.table().items() if process.name.startswith(_NAMES)]
+    return any(not proc.nested(pid) for pid in running)
+
+
+def _take_away(paths: Sequence[str]) -> None:
+    for path in paths:
+        try:
+            if os.path.getsize(path) == 0 and not os.path.islink(path):
+                os.unlink(path)
+        except OSError:
+            continue  # nginx did not create this one
 
 
 @dataclass
@@ -204,6 +229,16 @@ def describe(
         "error_logs": logs["error_log"],
         "access_logs": logs["access_log"],
     }
+
+
+def opened_files(config: Config, built: Build, prefix: str | None) -> list[str]:
+    """The pid file and the logs, which nginx creates as soon as it reads this configuration."""
+    text = b"\n".join(config.contents.values()).decode("utf-8", "surrogateescape")
+    named = _PID.search(text)
+    pid = named.group(1).strip("\"'") if named else built.options.get("pid-path", "logs/nginx.pid")
+    logs = log_paths(config.contents, built, prefix)
+    paths = [pid, *logs["error_log"], *logs["access_log"]]
+    return [os.path.join(prefix or built.prefix, path) for path in paths]
 
 
 def log_paths(

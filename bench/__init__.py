@@ -1,0 +1,1 @@
+"""How fast a diagnosis is, side by side with what people use today."""
