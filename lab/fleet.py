@@ -36,8 +36,10 @@ def up(lab: Lab, names: Sequence[str], image: str = "service") -> list[Host]:
         outdated = [one for one in wanted if not _runs_on(one, root)]
         _boot(lab, outdated, root)
         service.prune()
-        _each(wanted, lambda one: host.wait_until_ready(one, root.ports))
-        for one in outdated:
+        # A host without a baseline never was ready: it was just booted, or whoever booted it died.
+        booting = [one for one in wanted if not one.baseline_file.exists()]
+        _each(booting, lambda one: host.wait_until_ready(one, root.ports))
+        for one in booting:
             changes.remember(one)
         for one in wanted:
             record = state.load(one)

@@ -149,9 +149,9 @@ def _later_drop_in(unit: Unit | None, remedy: UnitRemedy) -> str | None:
     keys = {key for lines in remedy.settings.values() for key in lines}
     for file in unit.files if unit else ():
         name = file.path.rsplit("/", 1)[-1]
-        if name.endswith(".conf") and name > DROP_IN:
-            if keys & {key for lines in _parse(file).values() for key in lines}:
-                return file.path
+        later = name.endswith(".conf") and name > DROP_IN
+        if later and keys & {key for lines in _parse(file).values() for key in lines}:
+            return file.path
     return None
 
 

@@ -11,13 +11,12 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 try:
-    from ssemedic.report.redact import redact_report
-    from ssemedic.report.words import verdict_sentence
-
     from ssemedic.assignment import AssignmentError, assignment_of
     from ssemedic.report import terminal
     from ssemedic.report.finish import with_changes, with_preview
     from ssemedic.report.model import exit_code
+    from ssemedic.report.redact import redact_report
+    from ssemedic.report.words import verdict_sentence
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python that runs Ansible cannot import ssemedic ({error.name}): "

@@ -37,7 +37,11 @@ def host(lab_host: Host) -> Iterator[Host]:
     lab_host.must("rm -rf /var/lib/ssemedic")
     before = lab_host.look()
     yield lab_host
-    assert lab_host.look() == before
+    after = lab_host.look()
+    if after != before:  # this test failed; the next one is to have a whole host
+        for one in lab_host.perform("status")["transactions"]:
+            lab_host.perform("revert", id=one["id"])
+    assert after == before
     assert lab_host.answers()
 
 
@@ -67,7 +71,6 @@ def test_a_change_takes_effect_and_goes_back_without_a_trace(host: Host) -> None
     assert list(dict.fromkeys(done["steps"])) == STEPS
     assert done["validated"] == [
         "nginx -t on the whole tree, mounted in a private namespace",
-        "systemd-analyze verify idle.service",
         "systemd-analyze verify notify.service",
     ]
     assert set(done["workers_before"]).isdisjoint(done["workers_after"])
