@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 
 from lab import layout, requirements
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,7 +99,7 @@ def _names(words: list[str]) -> list[str]:
     if len(words) == 1 and words[0].isdecimal():
         count = int(words[0])
         if not 1 <= count <= layout.MAX_HOSTS:
-            raise LabError(f"number of hosts: is {count}, must be 1 to {layout.MAX_HOSTS}")
+            raise UsageError(f"number of hosts: is {count}, must be 1 to {layout.MAX_HOSTS}")
         return [f"web{number}" for number in range(1, count + 1)]
     return words
 
@@ -135,6 +135,7 @@ def _status(chosen: argparse.Namespace) -> int:
 def _ssh(chosen: argparse.Namespace) -> int:
     from lab import ssh, state
 
+    requirements.check_platform()
     lab = layout.current_lab()
     user, _, name = chosen.host.rpartition("@")
     if state.load(lab.host(name)) is None:
@@ -149,7 +150,7 @@ def _run(chosen: argparse.Namespace) -> int:
     requirements.check_platform()
     command = chosen.command[1:] if chosen.command[:1] == ["--"] else chosen.command
     if not command:
-        raise LabError("command: is missing; `python -m lab run -- CMD...`")
+        raise UsageError("command: is missing; `python -m lab run -- CMD...`")
     inside = network.command_inside(layout.current_lab(), command)
     os.execvp(inside[0], inside)
 
@@ -157,6 +158,7 @@ def _run(chosen: argparse.Namespace) -> int:
 def _break(chosen: argparse.Namespace) -> int:
     from lab import faults
 
+    requirements.check_platform()
     fault = faults.read(chosen.fault)
     faults.inject(layout.current_lab().host(chosen.host), fault, twin=chosen.twin)
     print(f"lab: {chosen.host}: {fault.twin_summary if chosen.twin else fault.summary}")

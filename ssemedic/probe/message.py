@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,16 +15,25 @@ from ssemedic.probe.request import Request
 from ssemedic.stream.record import Stream
 
 #: The stream is given this long to open before the message is sent (seconds).
-_HEAD_START = 1.0
+_HEAD_START = 0.8
+#: How long the stream is watched, at the first and at the second attempt (seconds).
+_WINDOWS = (2.5, 8.0)
 
 
 def send_and_watch(request: Request, message: Message) -> dict[str, Any]:
     """Open the stream, post the message, and look for its id among the events.
 
-    Returns plain data: sent, delivered, seconds from sending to arrival, detail.
+    Returns plain data: sent, delivered, seconds from sending to arrival, detail. A
+    message that does not come back is tried once more with more patience: a busy
+    machine may be late.
     """
+    outcome = _attempt(request, message, _WINDOWS[0])
+    return outcome if outcome["delivered"] else _attempt(request, message, _WINDOWS[1])
+
+
+def _attempt(request: Request, message: Message, window: float) -> dict[str, Any]:
     with ThreadPoolExecutor(max_workers=1) as threads:
-        watching = threads.submit(outside.record, request)
+        watching = threads.submit(outside.record, replace(request, window=window))
         time.sleep(_HEAD_START)
         answer = _post(request, message)
         stream = watching.result()

@@ -19,8 +19,9 @@ NAME = "web9"  # not one of those that people and other tests use
 PRELUDE = """
 import json, os, signal, sys
 sys.path.insert(0, "/root/tx")
-from sse_change import change, errors, transaction
+from sse_change import change, errors, transaction, units
 given = json.loads(sys.stdin.read())
+units.READY_SECONDS = given.get("ready_seconds", units.READY_SECONDS)
 seen = []
 def step(name):
     seen.append(name)

@@ -65,13 +65,13 @@ def start(unit: str, verb: str) -> None:
         raise ChangeError(f"unit {unit}: {verb} failed, {_state(state)}")
 
 
-def wait_ready(unit: str, listening: Sequence[str], seconds: float = READY_SECONDS) -> None:
+def wait_ready(unit: str, listening: Sequence[str]) -> None:
     """Wait until the unit stays up and listens where it did; ChangeError says what is missing.
 
     Up means: its main process is a second old. A service that dies at once and is started
     again by systemd looks active most of the time.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + READY_SECONDS
     restarts = int(properties(unit).get("NRestarts") or 0)
     while True:
         state = properties(unit)
