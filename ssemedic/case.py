@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ssemedic.endpoint import Endpoint
-from ssemedic.evidence import Evidence, LogLine
+from ssemedic.evidence import Evidence, LogLine, Unit
+from ssemedic.nginx import Route
 from ssemedic.symptoms import Kind, Symptom
 from ssemedic.token import Token
 from ssemedic.topology import Topology
+
+
+class UnseenError(Exception):
+    """A rule cannot judge: what it needs was not seen. The message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,21 @@ class Case:
     def symptom(self, hop: str, *kinds: Kind) -> Symptom | None:
         """The first symptom of these kinds that starts at the hop."""
         return next((s for s in self.symptoms if s.hop == hop and s.kind in kinds), None)
+
+    @property
+    def unit(self) -> Unit:
+        """The service behind the stream; raises `UnseenError` where it is not known."""
+        if self.topology.unit is None:
+            raise UnseenError("the service behind the stream is not known")
+        return self.topology.unit
+
+    @property
+    def route(self) -> Route:
+        """What nginx does with the URL; raises `UnseenError` where its configuration is unknown."""
+        if self.topology.route is None:
+            reason = self.evidence.missing.get("nginx.tree", "its configuration was not read")
+            raise UnseenError(f"nginx: {reason}")
+        return self.topology.route
 
     def unit_log(self) -> Iterable[LogLine]:
         """The journal of the service behind the stream, oldest line first."""

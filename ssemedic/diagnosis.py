@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ssemedic.case import Case
+from ssemedic.case import Case, UnseenError
 from ssemedic.finding import Finding, Severity, Status
 from ssemedic.rules import Rule, all_rules
 from ssemedic.symptoms import Kind, Symptom
@@ -68,7 +68,11 @@ def diagnose(case: Case) -> Diagnosis:
         if reason:
             skipped[rule.id] = reason
             continue
-        findings = tuple(rule.check(case))
+        try:
+            findings = tuple(rule.check(case))
+        except UnseenError as error:
+            skipped[rule.id] = str(error)
+            continue
         found += [_cause(case, rule, finding) for finding in findings]
         if not findings:
             cleared.append(rule.id)
@@ -134,12 +138,25 @@ def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
     if Severity.BROKEN in worst:
         return Verdict.BROKEN
     outermost = case.topology.streams[-1] if case.topology.streams else None
-    if outermost is None or not outermost.is_event_stream:
+    if outermost is None or not outermost.is_event_stream or broken_configuration(case):
         return Verdict.UNKNOWN
     latent = {cause.rule.severity for cause in causes}
     if Severity.DEGRADED in worst or latent & {Severity.BROKEN, Severity.DEGRADED}:
         return Verdict.DEGRADED
     return Verdict.HEALTHY
+
+
+def broken_configuration(case: Case) -> str | None:
+    """Why nginx would not load what is on its disk; then what runs is not what we read."""
+    nginx = case.evidence.nginx
+    if nginx is None:
+        return None
+    if nginx.files and case.topology.tree is None:
+        return next((n for n in case.topology.notes if n.startswith("nginx:")), "nginx: unreadable")
+    if nginx.test_ok is False:
+        lines = [line for line in nginx.test_output.splitlines() if "[emerg]" in line]
+        return f"nginx: {lines[0] if lines else 'nginx -t fails'}"
+    return None
 
 
 def _severity(symptom: Symptom) -> Severity:
@@ -149,7 +166,14 @@ def _severity(symptom: Symptom) -> Severity:
 
 
 def _notes(case: Case) -> tuple[str, ...]:
+    notes = []
+    broken = broken_configuration(case)
+    if broken:
+        notes.append(
+            f"{broken.removeprefix('nginx: ')}: nginx would not load this configuration, so what "
+            "runs is not what is written; mend that first (nginx -t)"
+        )
     refused = case.symptom("app", Kind.WRONG_STATUS)
     if case.token is None and refused and refused.measured.get("status") in (401, 403):
-        return ("the endpoint asks for a token and none was given: name one with --token-file",)
-    return ()
+        notes.append("the endpoint asks for a token and none was given: use --token-file")
+    return tuple(notes)

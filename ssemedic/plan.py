@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ssemedic.case import Case
-from ssemedic.diagnosis import Cause, Diagnosis
+from ssemedic.diagnosis import Cause, Diagnosis, broken_configuration
 from ssemedic.evidence import TextFile, Unit
 from ssemedic.finding import Advice, Audience, Disruption, NginxRemedy, Status, UnitRemedy
 from ssemedic.nginx import Edit, Line, Refusal, adopt
@@ -81,6 +81,11 @@ def _nginx(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> Edit |
     """The edit that gives the location what the causes call for; a refusal becomes advice."""
     topology = case.topology
     if not causes or topology.tree is None or topology.route is None:
+        return None
+    broken = broken_configuration(case)
+    if broken:
+        text = f"Not changed by us: {broken}. Mend that first, then run this again."
+        advice.append(Counsel(causes[0].rule.id, Advice(Audience.SERVER, text)))
         return None
     lines: list[Line] = []
     location: str | None = None

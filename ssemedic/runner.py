@@ -14,6 +14,14 @@ import ansible_runner
 
 ROOT = Path(__file__).resolve().parent.parent
 
+#: What to do about what Ansible says.
+_HINTS = {
+    "interpreter": "; install python3 there, or set ansible_python_interpreter in the inventory",
+    "Could not resolve": "; is it spelled right, or in an inventory that --inventory must name?",
+    "Permission denied (publickey": "; set ansible_user and a key in the inventory",
+    "Host key verification failed": "; add its key to known_hosts after checking it",
+}
+
 #: Called with (host, what is being done) as a run goes on.
 Progress = Callable[[str, str], None]
 
@@ -96,4 +104,6 @@ def _hear(event: Mapping[str, Any], outcome: Outcome, progress: Progress) -> Non
 def one_line(message: object) -> str:
     """The gist of an Ansible message: its last line that says something."""
     lines = [line.strip() for line in str(message or "").splitlines() if line.strip()]
-    return lines[-1].removeprefix("Task failed: ") if lines else "no reason given"
+    gist = lines[-1].removeprefix("Task failed: ") if lines else "no reason given"
+    hint = next((text for sign, text in _HINTS.items() if sign in gist), "")
+    return f"{gist.rstrip('.')}{hint}"

@@ -24,9 +24,9 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
     application (`try_files ... /index.html`) answers 200 text/html. EventSource
     refuses the MIME type for good (readyState 2); the app never sees a request.
     """
-    route = case.topology.route
+    route = case.route
     symptom = case.symptom("nginx", Kind.HTML_INSTEAD, Kind.WRONG_STATUS)
-    if route is None or route.serves != "static":
+    if route.serves != "static":
         return
     if symptom is None:
         return

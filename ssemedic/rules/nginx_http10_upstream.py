@@ -34,8 +34,8 @@ def nginx_http10_upstream(case: Case) -> Iterator[Finding]:
 
     It is a cause only where asking the app with HTTP/1.0 shows the same fault.
     """
-    route = case.topology.route
-    if route is None or route.serves != "proxy":
+    route = case.route
+    if route.serves != "proxy":
         return
     version = route.setting("proxy_http_version")
     if version.values[0][0] != "1.0":

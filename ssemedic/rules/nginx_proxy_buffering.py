@@ -29,10 +29,10 @@ def nginx_proxy_buffering(case: Case) -> Iterator[Finding]:
     `X-Accel-Buffering: no` from the app switches it off. It is a cause only where
     the arrival times show it.
     """
-    route = case.topology.route
+    route = case.route
     symptom = case.symptom("nginx", Kind.BUFFERED, Kind.NO_ANSWER, Kind.HEADERS_LATE)
     app = case.topology.stream("app")
-    if route is None or route.serves != "proxy" or symptom is None or app is None:
+    if route.serves != "proxy" or symptom is None or app is None:
         return
     buffering = route.setting("proxy_buffering")
     if buffering.values[0][0] == "off" or _switched_off(app, route):

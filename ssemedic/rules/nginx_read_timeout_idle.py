@@ -33,8 +33,8 @@ def nginx_read_timeout_idle(case: Case) -> Iterator[Finding]:
     A longer timeout without a keep-alive only moves the wall; a keep-alive comment
     every 15 to 25 s removes it.
     """
-    route = case.topology.route
-    if route is None or route.serves != "proxy":
+    route = case.route
+    if route.serves != "proxy":
         return
     setting = route.setting("proxy_read_timeout")
     timeout = seconds(setting.values[0][0])

@@ -24,9 +24,9 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
     within milliseconds. The app's own log shows nothing: it was never asked.
     """
     topology = case.topology
-    route, target = topology.route, topology.target
+    target = topology.target
     refused = topology.stream("app", "target")
-    if route is None or target is None or not topology.app_found_elsewhere:
+    if case.route.serves != "proxy" or target is None or not topology.app_found_elsewhere:
         return
     if topology.target_listens is not False or (refused and refused.end.kind != "refused"):
         return

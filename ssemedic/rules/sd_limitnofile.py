@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ssemedic.case import Case
+from ssemedic.case import Case, UnseenError
 from ssemedic.evidence import Process
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
@@ -39,7 +39,12 @@ def sd_limitnofile(case: Case) -> Iterator[Finding]:
     """
     process, unit = case.topology.process, case.topology.unit
     if process is None or process.fds_used is None or process.fds_soft is None:
-        return
+        missing = case.evidence.missing
+        raise UnseenError(
+            missing.get("processes.open_files")
+            or missing.get("listeners.owners")
+            or "the process behind the stream does not run or is not known"
+        )
     used, limit = process.fds_used, process.fds_soft
     since = process.started or 0.0
     refused = [

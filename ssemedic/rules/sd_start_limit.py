@@ -33,8 +33,8 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
     `start-limit-hit` for ever, even when what killed it is long gone. The proxy
     answers 502 until somebody resets it.
     """
-    unit = case.topology.unit
-    if unit is None or not start_limit_hit(case):
+    unit = case.unit
+    if not start_limit_hit(case):
         return
     exits = [match.groups() for line in case.unit_log() if (match := _EXIT.search(line.text))]
     code, status = exits[-1] if exits else (unit.exit_code, str(unit.exit_status))
@@ -71,8 +71,8 @@ def start_limit_hit(case: Case) -> bool:
     `Result` keeps what ended the last run where that came first, so the journal counts too:
     systemd said so after it last started the service.
     """
-    unit = case.topology.unit
-    if unit is None or unit.active_state != "failed":
+    unit = case.unit
+    if unit.active_state != "failed":
         return False
     if unit.result == "start-limit-hit":
         return True

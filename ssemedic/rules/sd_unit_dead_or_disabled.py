@@ -25,11 +25,18 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
     and EventSource gives up for good (readyState 2). Stopped by hand, never
     enabled, masked, or failed before it could listen.
     """
-    unit = case.topology.unit
-    if unit is None or start_limit_hit(case):
+    nginx = case.evidence.nginx
+    if nginx is not None and nginx.unit and not nginx.running:
+        proxy = case.evidence.unit(nginx.unit)
+        if proxy is not None and proxy.active_state in ("inactive", "failed"):
+            yield _dead(proxy, "nginx", _last_words(case, proxy), startable=nginx.test_ok is True)
+            if case.topology.unit is None:
+                return
+    unit = case.unit
+    if start_limit_hit(case):
         return
     if unit.active_state in ("inactive", "failed"):
-        yield from _dead(case, unit)
+        yield _dead(unit, "app", _last_words(case, unit))
     elif unit.unit_file_state == "disabled" and unit.active_state == "active" and _orphan(unit):
         yield Finding(
             hop="app",
@@ -42,35 +49,32 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
         )
 
 
-def _dead(case: Case, unit: Unit) -> Iterator[Finding]:
+def _last_words(case: Case, unit: Unit) -> tuple[str, ...]:
+    log = case.evidence.log(f"journal:{unit.name}")
+    return (f"last words: {log.lines[-1].text}",) if log and log.lines else ()
+
+
+def _dead(unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True) -> Finding:
+    """A finding for a unit that does not run; a remedy where starting it can help."""
     masked = unit.load_state == "masked" or unit.unit_file_state.startswith("masked")
-    facts = [
-        f"ActiveState={unit.active_state} ({unit.sub_state}), Result={unit.result}, "
-        f"UnitFileState={unit.unit_file_state or unit.load_state}"
-    ]
-    tail = [line.text for line in case.unit_log()][-1:]
-    facts += [f"last words: {text}" for text in tail]
-    observed = f"{unit.active_state} ({unit.result}), {unit.unit_file_state or unit.load_state}"
     failing = unit.active_state == "failed" and unit.exit_code == "exited"
-    if masked or failing or unit.load_state != "loaded":
-        yield Finding(
-            hop="app",
-            where=unit.name,
-            observed=observed,
-            expected="active and enabled",
-            evidence=tuple(facts),
-            certainty=3,
-            advice=(Advice(Audience.SERVER, _by_hand(unit, masked)),),
-        )
-        return
-    yield Finding(
-        hop="app",
+    state = unit.unit_file_state or unit.load_state
+    by_hand = masked or failing or unit.load_state != "loaded" or not startable
+    return Finding(
+        hop=hop,
         where=unit.name,
-        observed=observed,
+        observed=f"{unit.active_state} ({unit.result}), {state}",
         expected="active and enabled",
-        evidence=tuple(facts),
+        evidence=(
+            f"ActiveState={unit.active_state} ({unit.sub_state}), Result={unit.result}, "
+            f"UnitFileState={state}",
+            *words,
+        ),
         certainty=3,
-        remedy=UnitRemedy(
+        advice=(Advice(Audience.SERVER, _by_hand(unit, masked)),) if by_hand else (),
+        remedy=None
+        if by_hand
+        else UnitRemedy(
             unit.name,
             enabled=True if unit.unit_file_state == "disabled" else None,
             state="started",
@@ -87,6 +91,8 @@ def _by_hand(unit: Unit, masked: bool) -> str:
         )
     if unit.load_state != "loaded":
         return f"{unit.name} cannot be loaded ({unit.load_state}): systemctl status {unit.name}"
+    if unit.active_state != "failed":
+        return f"{unit.name} would not start as it is: nginx -t says why, mend that, then start it"
     return (
         f"{unit.name} fails by itself (exit status {unit.exit_status}); starting it again would "
         f"fail again. Its reason: journalctl -u {unit.name} -n 50"

@@ -176,6 +176,7 @@ def _nginx(data: dict[str, Any]) -> dict[str, Any]:
         "test_output": "",
         "error_logs": ["/var/log/nginx/error.log"],
         "access_logs": [],
+        **data.get("nginx", {}),
     }
 
 
