@@ -6,15 +6,14 @@ import argparse
 import signal
 import sys
 import time
-from importlib.util import find_spec
 from types import FrameType
 
-from bench import machine, measure
+from bench import machine, measure, rival
 from bench.contenders import CONTENDERS
 from bench.document import Series, Setting, document
 from bench.table import Entry, goals, table
-from lab import fleet
-from lab.errors import LabError, SetupError
+from lab import fleet, requirements
+from lab.errors import LabError
 from lab.layout import PROJECT, Lab
 
 PAGE = PROJECT / "docs" / "bench.md"
@@ -43,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(plan: tuple[tuple[int, int], ...], *, write: bool) -> int:
-    if find_spec("pyinfra") is None:
-        raise SetupError("pyinfra: is not installed; `pip install -e '.[bench]'` would do")
+    requirements.check_ready()
+    rival.ensure()
     setting = Setting(time.strftime("%Y-%m-%d"), machine.load(), machine.description())
     try:
         series = [_series(hosts, rounds) for hosts, rounds in plan]

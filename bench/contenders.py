@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.commands import COMMANDS
+from bench.rival import PYINFRA
 from bench.scene import Scene, ssh_options
 from lab import ssh
 from ssemedic.assignment import WINDOW
 
-#: The shortest window the command line takes (seconds): little of the collection fits beside it.
+#: The shortest window the command line takes (seconds): the least can be hidden in it.
 SHORT = 1.0
 BIN = Path(sys.executable).parent
 PLAIN = {"ANSIBLE_PIPELINING": "False", "ANSIBLE_SSH_PIPELINING": "False"}
@@ -53,7 +54,7 @@ def _naive(scene: Scene) -> list[str]:
 
 
 def _pyinfra(scene: Scene) -> list[str]:
-    return [str(BIN / "pyinfra"), "-y", str(scene.pyinfra_hosts), str(scene.pyinfra_deploy)]
+    return [str(PYINFRA), "-y", str(scene.pyinfra_hosts), str(scene.pyinfra_deploy)]
 
 
 def _playbook(window: float) -> Callable[[Scene], list[str]]:

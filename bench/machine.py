@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from bench import rival
 from lab.commands import run
 from lab.requirements import os_release
 
@@ -20,7 +21,7 @@ def description() -> list[str]:
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {system}, "
         f"Linux {platform.release().partition('-')[0]}; the hosts share them",
         f"Python {platform.python_version()}, ansible-core {version('ansible-core')}, "
-        f"ansible-runner {version('ansible-runner')}, pyinfra {version('pyinfra')}, {openssh}",
+        f"ansible-runner {version('ansible-runner')}, pyinfra {rival.version()}, {openssh}",
     ]
 
 

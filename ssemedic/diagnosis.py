@@ -86,7 +86,7 @@ def diagnose(case: Case) -> Diagnosis:
         cleared=tuple(cleared),
         skipped=skipped,
         unexplained=unexplained,
-        notes=case.topology.notes + _notes(case),
+        notes=_notes(case),
     )
 
 
@@ -166,12 +166,12 @@ def _severity(symptom: Symptom) -> Severity:
 
 
 def _notes(case: Case) -> tuple[str, ...]:
-    notes = []
     broken = broken_configuration(case)
+    notes = [note for note in case.topology.notes if note != broken]
     if broken:
         notes.append(
-            f"{broken.removeprefix('nginx: ')}: nginx would not load this configuration, so what "
-            "runs is not what is written; mend that first (nginx -t)"
+            f"{broken}; nginx would not load this, so what runs is not what is written: "
+            "mend that first (nginx -t)"
         )
     refused = case.symptom("app", Kind.WRONG_STATUS)
     if case.token is None and refused and refused.measured.get("status") in (401, 403):

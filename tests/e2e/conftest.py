@@ -71,6 +71,7 @@ def lab(*arguments: str, check: bool = True) -> str:
         env=environment(),
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=600,
         check=False,
     )

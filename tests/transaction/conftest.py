@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
+_PROJECT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(_PROJECT), str(_PROJECT / "plugins" / "module_utils")]
 
 from transaction_host import NAME, PROJECT, Host
 from transaction_tree import SITE, watchdogs

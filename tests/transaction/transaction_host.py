@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 import tarfile
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from lab import ssh
+from lab.layout import current_lab
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAME = "web9"  # not one of those that people and other tests use
@@ -84,12 +86,15 @@ class Host:
 
     def run(self, command: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a shell command; its exit code is the caller's to judge."""
-        lab = [sys.executable, "-m", "lab", "ssh", self.name]
+        lab = current_lab()
+        # One connection for all commands: each would take longer to log in than to run.
+        shared = ["-o", "ControlMaster=auto", "-o", "ControlPersist=20s"]
+        path = f"ControlPath={lab.host(self.name).run_dir}/ssh-tests"
+        login = ["ssh", "-F", "/dev/null", *ssh.options(lab), *shared, "-o", path, "-l", ssh.USER]
         return subprocess.run(
-            [*lab, "sudo sh -c " + shlex.quote(command)],
+            [*login, self.name, "sudo sh -c " + shlex.quote(command)],
             input=stdin,
             capture_output=True,
-            cwd=PROJECT,
             timeout=120,
         )
 
