@@ -42,7 +42,6 @@ molecule: lab ## molecule test of each role on a lab host
 	done
 
 bench: lab ## ratios against what people use today, into docs/bench.md
-	@$(BIN)/python -m pip --quiet install -e '.[bench]'
 	@$(BIN)/python -m bench
 
 docs: setup ## the generated pages of docs/

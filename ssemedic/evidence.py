@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -283,9 +284,8 @@ def decode(kind: type[T], data: Any, where: str) -> T:
     """A frozen dataclass from plain data; raises `EvidenceError` with the place that fails."""
     if not isinstance(data, Mapping):
         raise EvidenceError(f"{where}: is {type(data).__name__}, must be an object")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = set(data) - fields
+    hints = _hints(kind)  # type: ignore[arg-type]
+    unknown = set(data) - set(hints)
     if unknown:
         raise EvidenceError(f"{where}: unknown field {sorted(unknown)[0]!r}")
     try:
@@ -293,6 +293,13 @@ def decode(kind: type[T], data: Any, where: str) -> T:
         return kind(**values)
     except (TypeError, KeyError) as error:
         raise EvidenceError(f"{where}: {error}") from error
+
+
+@functools.cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    """The types of a dataclass's fields; resolving them for each value took most of the time."""
+    hints = typing.get_type_hints(kind)
+    return {f.name: hints[f.name] for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
 
 
 def _decode(hint: Any, data: Any, where: str) -> Any:

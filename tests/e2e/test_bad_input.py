@@ -139,11 +139,12 @@ def test_hostile_log_lines_are_shown_inert_and_never_executed(host: LabHost) -> 
     host.lab("break", host.name, "app_raise_after_200")
     host.ssh(f'printf "%b\\n" "{line}" | sudo tee -a /var/log/nginx/notify.error.log /noise')
     host.ssh(
-        "printf '[Service]\\nExecStartPre=/bin/cat /noise\\n'"
+        "sudo mkdir -p /etc/systemd/system/notify.service.d;"
+        " printf '[Service]\\nExecStartPre=/bin/cat /noise\\n'"
         " | sudo tee /etc/systemd/system/notify.service.d/noise.conf;"
         " sudo systemctl daemon-reload; sudo systemctl restart notify"
     )
-    assert "lookup" in host.ssh("sudo journalctl -u notify -n 50 -o cat --no-pager")
+    assert "lookup" in host.ssh("sudo journalctl -u notify -n 50 -o cat --all --no-pager")
     run = host.ssemedic("remediate", "--yes")
     assert run.code == 1, run.output
     assert not marker.exists()

@@ -14,8 +14,8 @@ import pytest
 _PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_PROJECT), str(_PROJECT / "plugins" / "module_utils")]
 
-from transaction_host import NAME, PROJECT, Host
-from transaction_tree import SITE, watchdogs
+from transaction_host import NAME, PROJECT, Host  # noqa: E402
+from transaction_tree import SITE, watchdogs  # noqa: E402
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_jinja_in_the_admins_file_and_in_a_plan_stays_text(host: Host, tmp_path:
             "expected_sha256": hashlib.sha256(content).hexdigest(),
             "content_b64": base64.b64encode(content + b"# our include\n").decode(),
         }
-        unit = {"Service": {"Environment": f"NOTE={jinja}"}}
+        unit = {"Unit": {"Description": jinja}}
         plan.write_text(json.dumps({"lines": [line], "edits": [edit], "unit": unit}))
         read = "{{ lookup('ansible.builtin.file', '" + str(plan) + "') | from_json }}"
         tasks = [
@@ -90,8 +90,8 @@ def test_jinja_in_the_admins_file_and_in_a_plan_stays_text(host: Host, tmp_path:
         assert host.run(f"test -e {proof}").returncode == 1
         assert host.run(f"cat {SITE}").stdout == content + b"# our include\n"
         assert jinja in host.must("cat /etc/nginx/ssemedic/hostile.conf")
-        drop_in = host.must("cat /etc/systemd/system/notify.service.d/50-ssemedic.conf")
-        assert f"Environment=NOTE={jinja}\n" in drop_in
+        drop_in = host.must("cat /etc/systemd/system/notify.service.d/*-ssemedic.conf")
+        assert f"Description={jinja}\n" in drop_in
         assert "\x1b" not in shown
     finally:
         for one in reversed(host.perform("status")["transactions"]):

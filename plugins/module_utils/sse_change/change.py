@@ -224,7 +224,13 @@ def _short(sha256: str | None) -> str:
 def _shown(thing: Look) -> str:
     if thing.kind == LINK:
         return f"link to {thing.target}\n"
-    return thing.content.decode("utf-8", "backslashreplace")
+    text = thing.content.decode("utf-8", "backslashreplace")
+    # A diff goes to a terminal: nothing in the file may steer it.
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _header(path: str, thing: Look, other: Look) -> str:
