@@ -67,9 +67,8 @@ def test_a_malformed_token_file_is_refused(
 
 
 def test_refused_ssh_is_unreachable(host: LabHost) -> None:
-    host.ssh(
-        "sudo systemd-run --on-active=1 --timer-property=AccuracySec=100ms systemctl stop ssh.service"
-    )
+    soon = "sudo systemd-run --on-active=1 --timer-property=AccuracySec=100ms"
+    host.ssh(f"{soon} systemctl stop ssh.service")
     subprocess.run(["sleep", "3"], check=True)
     run = host.ssemedic("diagnose")
     assert run.code == 3
