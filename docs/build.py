@@ -14,7 +14,7 @@ from ssemedic.report import terminal
 from ssemedic.rules import Rule, all_rules
 
 HERE = Path(__file__).parent
-WIDTH = 96  # columns of the picture
+WIDTH = 108  # columns of the picture
 
 
 def main() -> int:
