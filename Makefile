@@ -22,7 +22,8 @@ demo: lab ## break a real host's stream, twice, and have it repaired and proven
 
 test: lab ## every test, lab hosts included
 	@scripts/packages.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --ignore=tests/e2e
+	@$(BIN)/python -m pytest tests/e2e -n 3
 
 test-fast: setup ## the tests that need neither root nor lab hosts
 	@$(BIN)/python -m pytest -m "not lab"

@@ -1,4 +1,4 @@
-"""Real hosts for whole repairs: one lab for the session, every test on a pristine host."""
+"""Real hosts for whole repairs: a host for each worker, every test on a pristine one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAB = "e2e"
+#: Tests that run side by side (pytest -n) each have a host of their own.
+HOST = f"web{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:]) + 1}"
+WATCH_SECONDS = "6"  # longer than the shortest timeout among the faults
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class LabHost:
             url or self.url,
             "--json",
             str(file),
+            "--for",
+            WATCH_SECONDS,
             *arguments,
         )
         report = json.loads(file.read_text("utf-8")) if file.exists() else None
@@ -95,14 +100,14 @@ def ssemedic(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def started_lab() -> Iterator[None]:
-    lab("down")
-    lab("up", "1")
+    lab("down", HOST)
+    lab("up", HOST)
     yield
-    lab("down")
+    lab("down", HOST)
 
 
 @pytest.fixture
 def host(started_lab: None, tmp_path: Path) -> LabHost:
-    """web1, as pristine as it was built."""
-    lab("mend", "web1")
-    return LabHost("web1", tmp_path)
+    """The worker's host, as pristine as it was built."""
+    lab("mend", HOST)
+    return LabHost(HOST, tmp_path)

@@ -79,7 +79,8 @@ def test_refused_ssh_is_unreachable(host: LabHost) -> None:
 def test_a_host_without_python_is_told_what_to_do(host: LabHost, tmp_path: Path) -> None:
     inventory = tmp_path / "no-python.yml"
     inventory.write_text(
-        "lab: {hosts: {web1: {ansible_python_interpreter: /nowhere/python3}}}\n", "utf-8"
+        f"lab: {{hosts: {{{host.name}: {{ansible_python_interpreter: /nowhere/python3}}}}}}\n",
+        "utf-8",
     )
     run = host.ssemedic(
         "diagnose", "--inventory", str(PROJECT / "inventory"), "--inventory", str(inventory)
@@ -91,7 +92,7 @@ def test_a_host_without_python_is_told_what_to_do(host: LabHost, tmp_path: Path)
 
 def test_without_root_rights_it_sees_less_and_says_so(host: LabHost, tmp_path: Path) -> None:
     inventory = tmp_path / "plain.yml"
-    inventory.write_text("lab: {hosts: {web1: {ansible_user: plain}}}\n", "utf-8")
+    inventory.write_text(f"lab: {{hosts: {{{host.name}: {{ansible_user: plain}}}}}}\n", "utf-8")
     run = host.ssemedic(
         "diagnose",
         "--inventory",
@@ -160,7 +161,13 @@ def test_nothing_shows_the_token(host: LabHost) -> None:
     report = (host.scratch / "report.json").read_text("utf-8")
 
     playbook = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "-vvvv", "diagnose.yml"],
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-vvvv",
+            "diagnose.yml",
+            "-l",
+            host.name,
+        ],
         cwd=PROJECT,
         env=environment(),
         capture_output=True,

@@ -225,6 +225,16 @@ def test_nobody_confirms_and_the_host_undoes_it_by_itself(root: Path) -> None:
     assert status(Host(str(root)))["undone_by_host"] == []
 
 
+def test_a_timer_that_fires_after_the_confirmation_does_nothing(root: Path) -> None:
+    identity = change(root, changes(root))["id"]
+    commit(Host(str(root)), identity)
+    after = snapshot(root)
+    program = root / "var/lib/ssemedic" / identity / "undo.py"
+    subprocess.run([sys.executable, "-I", program], check=True, timeout=30)
+    assert snapshot(root) == after
+    assert status(Host(str(root)))["transactions"][0]["phase"] == journal.COMMITTED
+
+
 def test_the_timer_ends_a_run_that_hangs_with_the_lock(root: Path) -> None:
     before = snapshot(root)
     hang = (
