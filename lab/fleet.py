@@ -74,7 +74,8 @@ def down(lab: Lab, names: Sequence[str]) -> None:
     with state.exclusive(lab.lock_file, BUSY):
         if names:
             _each([lab.host(name) for name in names], host.remove)
-            state.write_hosts_file(lab)
+            if lab.run_dir.exists():
+                state.write_hosts_file(lab)
         else:
             _each(_traces(lab), host.remove)
         if not _traces(lab):
