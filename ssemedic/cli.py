@@ -29,6 +29,8 @@ EXIT_CODES = """exit codes:
   4  the change failed or was not proven, and was undone
   5  the undo failed: look at the host now
 """
+#: One cause may hide a second, and that a third; more would be guessing.
+MOST_LOOKS = 3
 UNREACHABLE = 3
 USAGE = 2
 
@@ -132,29 +134,56 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
 
 def _remediate(arguments: argparse.Namespace, console: Console) -> int:
     with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
-        # The plan as it will be applied; what is shown and written has its secrets masked.
-        plan_file = str(Path(private, "plan.json"))
-        found = _look(arguments, console, {"sse_plan_file": plan_file})
-        if isinstance(found, int):
-            return found
-        _write(arguments, found)
-        if found["plan"]:
-            terminal.render_plan(found, console)
-        if not found["plan"] or found["plan"]["empty"] or arguments.check:
-            return exit_code(found)
-        if not arguments.yes and not _confirmed(found, console):
-            console.print("Nothing was changed.")
-            return exit_code(found)
-        approved = {"sse_approved_report": plan_file}
-        answer = _run("playbooks/apply.yml", arguments, approved, "Repairing")
+        revealed = Path(private, "revealed.json")
+        for look in range(1, MOST_LOOKS + 1):
+            code, again = _repair(arguments, console, Path(private), revealed)
+            if not again or look == MOST_LOOKS:
+                return code
+            console.print("\nOne cause hid another. Looking again, to plan for both.\n")
+    return code
+
+
+def _repair(
+    arguments: argparse.Namespace, console: Console, private: Path, revealed: Path
+) -> tuple[int, bool]:
+    """One look, plan, change and proof: its exit code, and whether a hidden cause calls for more.
+
+    ``revealed`` holds the causes that the change before brought to light; this one adds its own.
+    """
+    # The plan as it will be applied; what is shown and written has its secrets masked.
+    plan_file = private / "plan.json"
+    known = {"sse_revealed_file": str(revealed)} if revealed.exists() else {}
+    found = _look(arguments, console, {"sse_plan_file": str(plan_file), **known})
+    if isinstance(found, int):
+        return found, False
+    _write(arguments, found)
+    if found["plan"]:
+        terminal.render_plan(found, console)
+    if not found["plan"] or found["plan"]["empty"] or arguments.check:
+        return exit_code(found), False
+    if not arguments.yes and not _confirmed(found, console):
+        console.print("Nothing was changed.")
+        return exit_code(found), False
+    fresh = private / "fresh.json"
+    approved = {"sse_approved_report": str(plan_file), "sse_revealed_file": str(fresh)}
+    answer = _run("playbooks/apply.yml", arguments, approved, "Repairing")
     if isinstance(answer, int):
-        return answer
+        return answer, False
     done: Report = answer["report"]
     terminal.render_changes(done, console)
     terminal.render_proof(done, console)
     terminal.render_verdict(done, console)
     _write(arguments, done)
-    return exit_code(done)
+    return exit_code(done), done["changes"]["outcome"] == "undone" and _add(revealed, fresh)
+
+
+def _add(revealed: Path, fresh: Path) -> bool:
+    """Add the causes that a change brought to light; True if one of them can be remedied."""
+    new = json.loads(fresh.read_text("utf-8")) if fresh.exists() else []
+    remediable = [cause for cause in new if cause["remedy"]]
+    old = json.loads(revealed.read_text("utf-8")) if revealed.exists() else []
+    revealed.write_text(json.dumps(old + remediable), "utf-8")
+    return bool(remediable)
 
 
 def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str]) -> Report | int:
@@ -193,7 +222,8 @@ def _run(
     if host in outcome.reported:
         return outcome.reported[host]
     if host in outcome.unreachable:
-        _complain(f"{host}: cannot be reached: {outcome.unreachable[host]}")
+        begun = "" if doing == "Looking at" else "; the host undoes by itself what was begun"
+        _complain(f"{host}: cannot be reached: {outcome.unreachable[host]}{begun}")
         return UNREACHABLE
     _complain(f"{host}: {outcome.failed.get(host, 'the run ended without a report')}")
     return UNREACHABLE

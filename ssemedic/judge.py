@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ssemedic.case import Case
-from ssemedic.diagnosis import Diagnosis, diagnose
+from ssemedic.diagnosis import Cause, Diagnosis, diagnose
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import Evidence
 from ssemedic.logged import logged_symptoms
@@ -27,8 +28,17 @@ class Judgement:
     everywhere: tuple[Symptom, ...] = ()  # consequences included, hop by hop
 
 
-def judge(evidence: Evidence, endpoint: Endpoint, token: Token | None = None) -> Judgement:
-    """Judge one endpoint on one host. Pure: the same evidence gives the same judgement."""
+def judge(
+    evidence: Evidence,
+    endpoint: Endpoint,
+    token: Token | None = None,
+    also: Sequence[Cause] = (),
+) -> Judgement:
+    """Judge one endpoint on one host. Pure: the same evidence gives the same judgement.
+
+    ``also`` are causes that an earlier repair brought to light and that hide again now:
+    one can hide another, so both are planned for at once.
+    """
     topology = discover(evidence, endpoint)
     window = max((s.window for s in topology.streams), default=0.0)
     expected = Expected(
@@ -40,7 +50,7 @@ def judge(evidence: Evidence, endpoint: Endpoint, token: Token | None = None) ->
     logged = logged_symptoms(evidence, endpoint.url)
     symptoms += tuple(s for s in logged if (s.hop, s.kind) not in kinds)
     case = Case(evidence, endpoint, topology, symptoms, token)
-    diagnosis = diagnose(case)
+    diagnosis = _with(diagnose(case), also)
     try:
         return Judgement(case, diagnosis, plan(case, diagnosis), everywhere=everywhere)
     except PlanError as error:
@@ -48,3 +58,14 @@ def judge(evidence: Evidence, endpoint: Endpoint, token: Token | None = None) ->
         return Judgement(
             case, replace(diagnosis, notes=notes), None, str(error), everywhere=everywhere
         )
+
+
+def _with(diagnosis: Diagnosis, also: Sequence[Cause]) -> Diagnosis:
+    present = {(cause.rule.id, cause.finding.hop) for cause in diagnosis.causes}
+    new = tuple(c for c in also if (c.rule.id, c.finding.hop) not in present)
+    named = {cause.rule.id for cause in new}
+    return replace(
+        diagnosis,
+        causes=diagnosis.causes + new,
+        cleared=tuple(rule for rule in diagnosis.cleared if rule not in named),
+    )

@@ -196,5 +196,6 @@ def _parse(file: TextFile) -> dict[str, dict[str, str]]:
             section = text[1:-1]
         elif text and not text.startswith(("#", ";")) and "=" in text:
             key, _, value = text.partition("=")
-            settings.setdefault(section, {})[key.strip()] = value.strip()
+            # The template doubles the percent sign, which begins a specifier (systemd.unit(5)).
+            settings.setdefault(section, {})[key.strip()] = value.strip().replace("%%", "%")
     return settings

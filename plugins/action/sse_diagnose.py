@@ -16,9 +16,10 @@ from ansible.plugins.action import ActionBase
 try:
     from ssemedic.assignment import AssignmentError, assignment_of
     from ssemedic.candidates import candidates
+    from ssemedic.diagnosis import Cause
     from ssemedic.evidence import Evidence, EvidenceError
     from ssemedic.judge import judge
-    from ssemedic.report.model import proof_of, report_of
+    from ssemedic.report.model import proof_of, report_of, revealed_cause
     from ssemedic.report.redact import withheld
 except ImportError as error:
     raise AnsibleActionFail(
@@ -49,7 +50,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(str(error)) from error
         if assignment is None:
             return {**result, "changed": False, "candidates": candidates(evidence)}
-        judgement = judge(evidence, assignment.endpoint, assignment.judged_token)
+        also = _also(arguments.get("also"))
+        judgement = judge(evidence, assignment.endpoint, assignment.judged_token, also)
         report = _plain(report_of(judgement))
         result.update(changed=False, report=report)
         if arguments.get("before"):
@@ -60,6 +62,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 def _plain(data: Any) -> Any:
     """Through JSON, so that nothing but plain data passes from Ansible to the library."""
     return json.loads(json.dumps(data))
+
+
+def _also(path: str | None) -> list[Cause]:
+    """The causes that an earlier repair brought to light; none where there is no such file."""
+    if not path:
+        return []
+    try:
+        found = json.loads(Path(path).read_text("utf-8"))
+        return [cause for item in found if (cause := revealed_cause(item)) is not None]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AnsibleActionFail(f"revealed causes {path}: {error}") from error
 
 
 def _load(path: str) -> dict[str, Any]:

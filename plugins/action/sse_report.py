@@ -14,7 +14,7 @@ try:
     from ssemedic.assignment import AssignmentError, assignment_of
     from ssemedic.report import terminal
     from ssemedic.report.finish import with_changes, with_preview
-    from ssemedic.report.model import exit_code
+    from ssemedic.report.model import exit_code, revealed_by
     from ssemedic.report.redact import redact_report
     from ssemedic.report.words import verdict_sentence
 except ImportError as error:
@@ -54,6 +54,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if given.get("plan_file"):
             # What will be applied must be whole; it never leaves this private file.
             _write(Path(given["plan_file"]), report)
+        if given.get("revealed_file") and given.get("after"):
+            _write(
+                Path(given["revealed_file"]), revealed_by(given["report"], given["after"]["report"])
+            )
         report = redact_report(report, _secrets(given))
         if given.get("file"):
             _write(Path(given["file"]), report)
@@ -77,7 +81,7 @@ def _secrets(given: dict[str, Any]) -> tuple[str, ...]:
     return (assignment.token,) if assignment and assignment.token else ()
 
 
-def _write(path: Path, report: dict[str, Any]) -> None:
+def _write(path: Path, report: Any) -> None:
     """Write the file for its owner alone, all or nothing."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -8,9 +8,18 @@ from typing import Any
 
 from ssemedic.diagnosis import Cause, Verdict
 from ssemedic.evidence import encode
-from ssemedic.finding import NginxRemedy, UnitRemedy
+from ssemedic.finding import (
+    Advice,
+    Audience,
+    Disruption,
+    Finding,
+    NginxRemedy,
+    Status,
+    UnitRemedy,
+)
 from ssemedic.judge import Judgement
 from ssemedic.plan import Plan
+from ssemedic.rules import all_rules
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Symptom
 
@@ -52,6 +61,53 @@ def report_of(judgement: Judgement) -> Report:
     }
 
 
+def revealed_by(before: Report, after: Report) -> list[dict[str, Any]]:
+    """Confirmed causes that only showed once the ones before them were out of the way."""
+    known = {(cause["rule"], cause["hop"]) for cause in before["causes"]}
+    return [
+        cause
+        for cause in after["causes"]
+        if cause["status"] == Status.CONFIRMED and (cause["rule"], cause["hop"]) not in known
+    ]
+
+
+def revealed_cause(data: Mapping[str, Any]) -> Cause | None:
+    """A cause of an earlier report, to be planned for; None if it has no remedy.
+
+    Raises KeyError, TypeError or ValueError on data that is no cause of ours.
+    """
+    rule = next((rule for rule in all_rules() if rule.id == data["rule"]), None)
+    if rule is None:
+        raise ValueError(f"{data['rule']} is no rule")
+    remedy = _remedy_of(data["remedy"])
+    if remedy is None:
+        return None
+    finding = Finding(
+        hop=str(data["hop"]),
+        where=str(data["where"]),
+        observed=str(data["observed"]),
+        expected=str(data["expected"]),
+        evidence=("it showed when the cause before it was out of the way", *data["evidence"]),
+        remedy=remedy,
+        advice=tuple(Advice(Audience(a["audience"]), str(a["text"])) for a in data["advice"]),
+        certainty=0,
+    )
+    return Cause(rule, Status.CONFIRMED, finding, tuple(data["explains"]))
+
+
+def _remedy_of(data: Mapping[str, Any] | None) -> NginxRemedy | UnitRemedy | None:
+    if data is None:
+        return None
+    fields = {name: value for name, value in data.items() if name != "role"}
+    fields["disruption"] = Disruption(fields["disruption"])
+    if data["role"] == "sse_unit":
+        return UnitRemedy(**fields)
+    settings = {
+        name: tuple(tuple(args) for args in values) for name, values in data["settings"].items()
+    }
+    return NginxRemedy(**{**fields, "settings": settings})
+
+
 def proof_of(before: Report, after: Report) -> dict[str, Any]:
     """Compare the report before a change with the one after it, symptom by symptom.
 
@@ -71,6 +127,7 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
     ]
     good = after["verdict"]["before"] in (Verdict.HEALTHY, Verdict.DEGRADED)
     return {
+        "revealed": [f"{c['rule']}: {c['title']}" for c in revealed_by(before, after)],
         "proven": good and not (old & new) and not (new - old) and not unseen,
         "gone": sorted(old - new),
         "stayed": sorted(old & new),

@@ -175,6 +175,7 @@ def render_proof(report: Data, console: Console) -> None:
             ("stayed", "stayed", BAD),
             ("came", "came", BAD),
             ("not_streaming", "no stream at", BAD),
+            ("revealed", "hidden until now", WARN),
         )
         if proof[key]
     ]
