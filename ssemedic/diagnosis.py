@@ -111,7 +111,8 @@ def _cause(case: Case, rule: Rule, finding: Finding) -> Cause:
 def _smallest(case: Case, found: Sequence[Cause]) -> tuple[Cause, ...]:
     """Greedy cover: the surest cause first; a cause that adds no explanation is left out.
 
-    A suspicion is only kept for a symptom that no confirmed cause explains.
+    A suspicion is only kept for a symptom that no confirmed cause explains. Among causes
+    that are equally sure to be there, the one that costs the most is told first.
     """
     hops = {name: index for index, name in enumerate(case.topology.order)}
     rank = {Status.CONFIRMED: 0, Status.SUSPECTED: 1, Status.LATENT: 2}
@@ -129,7 +130,8 @@ def _smallest(case: Case, found: Sequence[Cause]) -> tuple[Cause, ...]:
         elif open_symptoms & set(cause.explains):
             open_symptoms -= set(cause.explains)
             kept.append(cause)
-    return tuple(kept)
+    cost = list(Severity)
+    return tuple(sorted(kept, key=lambda c: (rank[c.status], cost.index(c.rule.severity))))
 
 
 def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:

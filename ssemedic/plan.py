@@ -10,8 +10,16 @@ from urllib.parse import urlsplit
 from ssemedic.case import Case
 from ssemedic.diagnosis import Cause, Diagnosis, broken_configuration
 from ssemedic.evidence import TextFile, Unit
-from ssemedic.finding import Advice, Audience, Disruption, NginxRemedy, Status, UnitRemedy
-from ssemedic.nginx import Edit, Line, Refusal, adopt
+from ssemedic.finding import (
+    Advice,
+    Audience,
+    Disruption,
+    Finding,
+    NginxRemedy,
+    Status,
+    UnitRemedy,
+)
+from ssemedic.nginx import Edit, Line, Refusal, adopt, statement
 
 OURS = "/etc/nginx/ssemedic"
 #: Drop-ins count in the order of their names (systemd.unit(5)), so ours must be the last.
@@ -64,6 +72,11 @@ def plan(case: Case, diagnosis: Diagnosis) -> Plan:
     confirmed = [c for c in diagnosis.causes if c.status is Status.CONFIRMED]
     advice = [
         Counsel(cause.rule.id, item) for cause in diagnosis.causes for item in cause.finding.advice
+    ]
+    advice += [
+        Counsel(cause.rule.id, Advice(Audience.SERVER, _in_good_time(cause.finding)))
+        for cause in diagnosis.causes
+        if cause.status is Status.LATENT and cause.finding.remedy
     ]
     nginx = _nginx(
         case, [c for c in confirmed if isinstance(c.finding.remedy, NginxRemedy)], advice
@@ -120,6 +133,21 @@ def _add(lines: list[Line], wish: Line) -> None:
             f"{wish.cause} for {' '.join(wish.args)}"
         )
     lines.append(wish)
+
+
+def _in_good_time(finding: Finding) -> str:
+    """What a person may do about a cause that shows no symptom yet, so is not changed by us."""
+    remedy = finding.remedy
+    if isinstance(remedy, NginxRemedy):
+        lines = [
+            statement(name, args) for name, values in remedy.settings.items() for args in values
+        ]
+        what = f"in the location of the stream: {' '.join(lines)}"
+    elif remedy is not None and remedy.enabled and not remedy.settings:
+        what = f"systemctl enable {remedy.unit}"
+    else:
+        what = f"{finding.where}: {finding.expected}"
+    return f"No stream suffers from it yet, so it is not changed by us. In good time: {what}"
 
 
 def slug(url: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -72,9 +73,10 @@ def discover(evidence: Evidence, endpoint: Endpoint) -> Topology:
     app = next((s for s in plain if s.hop == "app"), None)
     address = endpoint.upstream or (target_address(target) if target else None)
     listens = _listener(evidence, address) is not None if address and _local(address) else None
-    elsewhere = tuple(s for s in counter if s.variant == "candidate" and _is_endpoint(s))
-    if (app is None or app.end.kind == "refused") and elsewhere and not endpoint.upstream:
-        # nginx does not lead to the app, so what is refused is not the app: it is nginx's target.
+    elsewhere = tuple(s for s in counter if s.variant == "candidate" and s.is_event_stream)
+    astray = app is None or app.end.kind == "refused" or app.is_of_another_service
+    if astray and elsewhere and not endpoint.upstream:
+        # nginx does not lead to the app, so what answers is not the app: it is nginx's target.
         if app is not None:
             counter.append(replace(app, variant="target"))
             plain.remove(app)
@@ -134,11 +136,6 @@ def _route(
     return tree, found
 
 
-def _is_endpoint(stream: Stream) -> bool:
-    """True for an answer that only the event-stream endpoint gives."""
-    return stream.is_event_stream
-
-
 def _split(address: str) -> tuple[str, int]:
     parts = urlsplit(f"//{address}")
     return (parts.hostname or "", parts.port or 80)
@@ -195,12 +192,24 @@ def _unit(
         clue = re.compile(rf"\b{_split(address)[1]}\b")
         named = [u for u in services if _mentions(evidence, u, clue)]
         services = named or [u for u in services if u.active_state != "active"]
+    services = _most_likely(evidence, services)
     if len(services) == 1:
         return services[0]
     if services:
         names = ", ".join(u.name for u in services)
         notes.append(f"service: {names} could all be the one behind the stream; name it as unit")
     return None
+
+
+def _most_likely(evidence: Evidence, services: Sequence[Unit]) -> list[Unit]:
+    """Of units that all could be meant: those that should run, then those that ever did."""
+    found = list(services)
+    for likely in (
+        lambda unit: unit.unit_file_state.startswith("enabled"),
+        lambda unit: bool((log := evidence.log(f"journal:{unit.name}")) and log.lines),
+    ):
+        found = [unit for unit in found if likely(unit)] or found
+    return found
 
 
 def _mentions(evidence: Evidence, unit: Unit, clue: re.Pattern[str]) -> bool:

@@ -70,17 +70,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if isinstance(evidence, dict):
             evidence["host"] = (task_vars or {}).get("inventory_hostname", evidence.get("host"))
             evidence["streams"] = (evidence.get("streams") or []) + [r.to_dict() for r in records]
-            _compare_clocks(evidence, result.pop("finished", None), received)
+            _compare_clocks(evidence, result.pop("host_clock", None), received)
         result["changed"] = False
         return result
 
 
-def _compare_clocks(evidence: dict[str, Any], finished: float | None, received: float) -> None:
-    """Put the host's clock beside ours: it said ``finished`` just before we heard it.
+def _compare_clocks(evidence: dict[str, Any], host_clock: float | None, received: float) -> None:
+    """Put the host's clock beside ours: it said ``host_clock`` just before we heard it.
 
     The way back takes a fraction of a second; a busy machine may add some.
     """
     clock = evidence.get("clock")
-    if isinstance(clock, dict) and finished is not None:
-        clock["ahead"] = round(finished - received, 3)
+    if isinstance(clock, dict) and host_clock is not None:
+        clock["ahead"] = round(host_clock - received, 3)
         clock["ahead_error"] = 3.0

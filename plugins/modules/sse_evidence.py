@@ -122,7 +122,7 @@ evidence:
   description: All sections; one that could not be collected is null and named in C(missing).
   returned: always
   type: dict
-finished:
+host_clock:
   description: The host's clock at the very end, epoch seconds, to compare with the controller's.
   returned: always
   type: float
@@ -199,7 +199,8 @@ def main() -> None:
     module.exit_json(
         changed=False,
         evidence=evidence,
-        finished=time.time(),
+        # Not "finished": Ansible keeps that name for the state of asynchronous tasks.
+        host_clock=time.time(),
         invocation={"module_args": shown},
     )
 

@@ -87,7 +87,7 @@ def adopt(
             checked(line.name, line.args)
         if not _PATH.fullmatch(ours):
             raise _UnsafeError(f"{ours}: is not a plain absolute path")
-        _check_route(tree, found)
+        _check_route(tree, found, new=location is not None)
         if _is_ours(found, ours) or not (location or found.serves == "static"):
             edit = _into_location(tree, found, settings, ours)
         else:
@@ -178,7 +178,8 @@ def _location_for(found: Route) -> str:
     return "^~ " + normal(urlsplit(found.url).path or "/")
 
 
-def _check_route(tree: Tree, found: Route) -> None:
+def _check_route(tree: Tree, found: Route, new: bool) -> None:
+    """Raises where the route does not tell enough; beside a `return` a new location will do."""
     if found.server is None or not found.path:
         raise _UnsafeError("; ".join(found.notes) or "no server block serves the URL")
     if not found.resolved:
@@ -186,12 +187,12 @@ def _check_route(tree: Tree, found: Route) -> None:
     inside = next((block for block in found.path if block.name == "if"), None)
     if inside is not None:
         raise _UnsafeError(f"{inside.where}: the URL is served inside an if block")
-    if found.serves not in ("proxy", "static"):
+    if found.serves not in ("proxy", "static") and not (new and found.serves == "return"):
         what = f" with {found.status}" if found.status else ""
         raise _UnsafeError(
             f"{_place(found)}: answers by itself{what}, it neither proxies nor serves"
         )
-    if found.handler is not None and found.handler.name not in ("proxy_pass",):
+    if found.serves == "proxy" and found.handler and found.handler.name != "proxy_pass":
         raise _UnsafeError(
             f"{found.handler.where}: {found.handler.name} does not heed proxy settings"
         )

@@ -22,18 +22,19 @@ import httpx
 
 from ssemedic.probe import http1, wire
 from ssemedic.probe.request import Request, address_of
-from ssemedic.probe.tape import Stop, Tape
+from ssemedic.probe.tape import Stop, Tape, Watch
 from ssemedic.stream.record import Stream
 
 _HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 
 
-def record(request: Request) -> Stream:
+def record(request: Request, watch: Watch | None = None) -> Stream:
     """One attempt, recorded until it ends or its window closes; no redirect is followed.
 
     Never raises for what a server or the network does: that is in ``Stream.end``.
+    ``watch`` is told of each phase and read as it comes.
     """
-    tape = Tape(request, "outside")
+    tape = Tape(request, "outside", watch)
     try:
         _attempt(request, tape)
     except Stop as stop:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from typing import Protocol
 
 from ..stream.record import End, Phases, Read, Stream
 from .request import Request, mask
@@ -15,6 +16,16 @@ from .request import Request, mask
 #: Arrivals closer together than this many seconds count as one: it bounds the record
 #: to a few thousand reads, and the kernel splits one write of a server as it likes.
 MERGE_SECONDS = 0.002
+
+
+class Watch(Protocol):
+    """Told what happens while it happens.
+
+    ``what`` is the phase that is over, or "read"; ``at`` the second since the start;
+    ``data`` the body bytes as they came, secrets not yet masked, b"" for a phase.
+    """
+
+    def __call__(self, what: str, at: float, data: bytes) -> None: ...
 
 
 class Stop(Exception):  # noqa: N818 - not an error: every record ends with one
@@ -76,7 +87,8 @@ class StallWatch:
 class Tape:
     """Collects one attempt and gives the `Stream`; no secret of the request gets past it."""
 
-    def __init__(self, request: Request, vantage: str) -> None:
+    def __init__(self, request: Request, vantage: str, watch: Watch | None = None) -> None:
+        self._told = watch
         self.clock = Clock(request.window)
         self._watch = StallWatch()
         self.address = request.address
@@ -97,6 +109,8 @@ class Tape:
     def mark(self, phase: str, at: float | None = None) -> None:
         """Note that a phase of `Phases` is over, now or at the given second."""
         self._phases[phase] = self.clock.now() if at is None else at
+        if self._told is not None:
+            self._told(phase, self._phases[phase], b"")
 
     def answer(
         self,
@@ -116,6 +130,8 @@ class Tape:
         limit = self._request.limits.max_bytes
         data = data[: limit - self._size]
         if data:
+            if self._told is not None:
+                self._told("read", at, data)
             self._size += len(data)
             self._body += data[: max(0, self._keep - len(self._body))]
             last = self._reads[-1] if self._reads else None

@@ -33,8 +33,9 @@ def with_changes(
     """The report with what was done, how it ended, and the proof."""
     proof = after.get("proof")
     if proof and message is not None:
-        delivered = bool(message.get("delivered"))
-        proof = {**proof, "message": dict(message), "proven": proof["proven"] and delivered}
+        # One that the service would not take says nothing about the stream.
+        lost = bool(message.get("sent")) and not message.get("delivered")
+        proof = {**proof, "message": dict(message), "proven": proof["proven"] and not lost}
     outcome, text = _outcome(changed, committed, reverted)
     verdict = after.get("report", {}).get("verdict", {}).get("before") if proof else None
     if outcome != "committed" and outcome != "unchanged":

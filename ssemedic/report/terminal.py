@@ -449,8 +449,10 @@ def _message(page: Page, message: Data) -> tuple[Text, Text]:
     if message["delivered"]:
         took = f" in {words.brief(message['seconds'])}" if message["seconds"] is not None else ""
         said, style = f"sent {to} delivered{took}", GOOD
+    elif message["sent"]:
+        said, style = f"sent {to} NOT delivered", BAD
     else:
-        said, style = f"sent {to} NOT delivered" if message["sent"] else "could not be sent", BAD
+        said, style = "could not be sent, so it proves nothing", WARN
     detail = f" ({message['detail']})" if message["detail"] else ""
     return page.text("message", style), page.host(said + detail)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from ssemedic.case import Case
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
+from ssemedic.stream.detect import observe_one
+from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind
 
 
@@ -40,6 +42,8 @@ def app_headers_not_flushed(case: Case) -> Iterator[Finding]:
     ]
     alive = case.topology.stream("app", "alive")
     answers = alive is not None and alive.status is not None
+    if alive is not None and (not answers or _late(alive)):
+        return  # the app answers nothing in time, so it is not about this stream's headers
     evidence = [symptom.text]
     if answers and alive is not None:
         evidence.append(
@@ -57,7 +61,7 @@ def app_headers_not_flushed(case: Case) -> Iterator[Finding]:
         certainty=2 if answers else 1,
         out_of_reach=""
         if answers or logged
-        else "the app answered no other path either, so it may be stuck altogether",
+        else "whether the app answers any other path was not seen",
         advice=(
             Advice(
                 Audience.SERVER,
@@ -66,6 +70,10 @@ def app_headers_not_flushed(case: Case) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _late(stream: Stream) -> bool:
+    return any(symptom.kind is Kind.HEADERS_LATE for symptom in observe_one(stream))
 
 
 def _not_accepting(case: Case) -> bool:

@@ -10,11 +10,13 @@ from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Seve
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 
+_SIGNS = (Sign(Kind.HTML_INSTEAD), Sign(Kind.WRONG_STATUS, (404, 405)))
+
 
 @rule(
     layer=Layer.NGINX,
     severity=Severity.BROKEN,
-    explains=(Kind.HTML_INSTEAD, Sign(Kind.WRONG_STATUS, (404, 405))),
+    explains=_SIGNS,
     needs=("nginx", "streams"),
 )
 def nginx_html_fallback(case: Case) -> Iterator[Finding]:
@@ -26,9 +28,9 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
     """
     route = case.route
     symptom = case.symptom("nginx", Kind.HTML_INSTEAD, Kind.WRONG_STATUS)
-    if route.serves != "static":
+    if route.serves not in ("static", "return") or symptom is None:
         return
-    if symptom is None:
+    if not any(sign.fits(symptom) for sign in _SIGNS):
         return
     found = case.topology.app_found_elsewhere
     path = urlsplit(case.endpoint.url).path or "/"
@@ -39,7 +41,7 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
     yield Finding(
         hop="nginx",
         where=where,
-        observed=f"{path} is served by {label}, which answers with a file",
+        observed=f"{path} is served by {label}, which answers by itself and asks no app",
         expected=f"a location for {path} that passes to the app"
         + (f" at {places}" if places else ""),
         evidence=tuple(

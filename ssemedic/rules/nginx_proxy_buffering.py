@@ -15,7 +15,8 @@ from ssemedic.symptoms import Kind
 @rule(
     layer=Layer.NGINX,
     severity=Severity.BROKEN,
-    explains=(Kind.BUFFERED, Kind.NO_ANSWER, Kind.HEADERS_LATE),
+    # A stream that is cut while nginx still holds all of it back looks closed at once.
+    explains=(Kind.BUFFERED, Kind.NO_ANSWER, Kind.HEADERS_LATE, Kind.CLOSED_AT_ONCE),
     needs=("nginx", "streams"),
 )
 def nginx_proxy_buffering(case: Case) -> Iterator[Finding]:

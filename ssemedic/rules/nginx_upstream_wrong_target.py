@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ssemedic.case import Case
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
 from ssemedic.rules import Sign, rule
+from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind
 from ssemedic.topology import target_address
 
@@ -14,37 +15,50 @@ from ssemedic.topology import target_address
 @rule(
     layer=Layer.NGINX,
     severity=Severity.BROKEN,
-    explains=(Sign(Kind.WRONG_STATUS, (502, 504)), Kind.HTML_INSTEAD, Kind.NO_ANSWER),
+    explains=(
+        Sign(Kind.WRONG_STATUS, (404, 405, 501, 502, 504)),
+        Kind.HTML_INSTEAD,
+        Kind.WRONG_TYPE,
+        Kind.NOT_HTTP,
+        Kind.NO_ANSWER,
+    ),
     needs=("nginx", "listeners", "streams"),
 )
 def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
     """nginx sends the stream to a place where the app does not listen.
 
     The app runs and answers on another port, so nginx is refused and answers 502
-    within milliseconds. The app's own log shows nothing: it was never asked.
+    within milliseconds; or some other service answers there, and has no such path.
+    The app's own log shows nothing: it was never asked.
     """
     topology = case.topology
-    target = topology.target
-    refused = topology.stream("app", "target")
-    if case.route.serves != "proxy" or target is None or not topology.app_found_elsewhere:
+    target, found = topology.target, topology.app_found_elsewhere
+    if case.route.serves != "proxy" or target is None or not found:
         return
-    if topology.target_listens is not False or (refused and refused.end.kind != "refused"):
+    through = topology.stream("nginx")
+    if through is not None and through.is_event_stream:
+        return  # nginx finds the app all the same: another server of its upstream block answers
+    there = topology.stream("app", "target")
+    if there is not None and there.is_of_another_service:
+        occupied = f"where something else answers ({_answer(there)})"
+    elif topology.target_listens is False and (there is None or there.end.kind == "refused"):
+        occupied = "where nobody listens"
+    else:
         return
-    found = topology.app_found_elsewhere
-    symptom = case.symptom("nginx", Kind.WRONG_STATUS, Kind.HTML_INSTEAD, Kind.NO_ANSWER)
+    symptom = next((s for s in case.symptoms if s.hop == "nginx"), None)
     places = ", ".join(stream.address for stream in found)
     only = found[0] if len(found) == 1 else None
     yield Finding(
         hop="nginx",
         where=target.where,
-        observed=f"proxied to {target_address(target)}, where nobody listens",
+        observed=f"proxied to {target_address(target)}, {occupied}",
         expected=f"proxied to {places}, where the event stream answers",
         evidence=tuple(
             filter(
                 None,
                 (
                     symptom.text if symptom else "",
-                    f"{target_address(target)}: connection refused" if refused else "",
+                    f"{target_address(target)}: {_answer(there)}" if there else "",
                     f"{places} answers 200 text/event-stream"
                     + (f" ({topology.unit.name})" if topology.unit else ""),
                 ),
@@ -62,3 +76,9 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _answer(stream: Stream) -> str:
+    if stream.status is None:
+        return "connection refused" if stream.end.kind == "refused" else "it does not speak HTTP"
+    return f"{stream.status} {stream.content_type}".strip()

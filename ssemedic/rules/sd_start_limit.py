@@ -39,15 +39,18 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
     exits = [match.groups() for line in case.unit_log() if (match := _EXIT.search(line.text))]
     code, status = exits[-1] if exits else (unit.exit_code, str(unit.exit_status))
     killed = code in ("killed", "dumped")
+    ended = f"with status {status}" if exits or unit.exit_status is not None else "before it begins"
     evidence = (
         f"systemd refused another start after {unit.restarts} restarts: "
         f"burst {unit.prop('StartLimitBurst') or '?'} "
         f"in {unit.prop('StartLimitIntervalUSec') or '?'}",
-        f"the last run ended with code={code}, status={status}",
+        f"the last run ended with code={code}, status={status}"
+        if exits or unit.exit_status is not None
+        else f"the service could not even be started (Result={unit.result})",
     )
     by_itself = Advice(
         Audience.SERVER,
-        f"{unit.name} ends by itself with status {status}; a restart would run into the limit "
+        f"{unit.name} ends by itself {ended}; a restart would run into the limit "
         f"again. Mend what it says in: journalctl -u {unit.name} -n 50, then: "
         f"systemctl reset-failed {unit.name} && systemctl start {unit.name}",
     )
@@ -58,7 +61,13 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
         expected="active; a burst of crashes must not be the end",
         evidence=evidence,
         certainty=3,
-        remedy=UnitRemedy(unit.name, _PATIENCE, state="started", reset_failed=True)
+        remedy=UnitRemedy(
+            unit.name,
+            _PATIENCE,
+            enabled=True if unit.unit_file_state == "disabled" else None,
+            state="started",
+            reset_failed=True,
+        )
         if killed
         else None,
         advice=() if killed else (by_itself,),

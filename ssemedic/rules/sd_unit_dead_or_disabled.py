@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
@@ -10,6 +11,9 @@ from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRem
 from ssemedic.rules import Sign, rule
 from ssemedic.rules.sd_start_limit import start_limit_hit
 from ssemedic.symptoms import Kind
+
+_ENDED = re.compile(r"Main process exited|Failed with result|Failed at step")
+_LATELY = 180.0  # seconds; a restart limit of systemd is rarely longer
 
 
 @rule(
@@ -37,6 +41,8 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
         return
     if unit.active_state in ("inactive", "failed"):
         yield _dead(unit, "app", _last_words(case, unit))
+    elif ends := _ends_again_and_again(case, unit):
+        yield _looping(unit, ends)
     elif unit.unit_file_state == "disabled" and unit.active_state == "active" and _orphan(unit):
         yield Finding(
             hop="app",
@@ -47,6 +53,39 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
             remedy=UnitRemedy(unit.name, enabled=True),
             certainty=2,
         )
+
+
+def _ends_again_and_again(case: Case, unit: Unit) -> tuple[str, ...]:
+    """What systemd said of its last ends, where it restarts a service that nobody reaches."""
+    stream = case.topology.stream("app")
+    if stream is None or stream.end.kind != "refused" or not unit.restarts:
+        return ()
+    return tuple(
+        line.text
+        for line in case.unit_log()
+        if _ENDED.search(line.text) and line.at and stream.started - line.at < _LATELY
+    )
+
+
+def _looping(unit: Unit, ends: tuple[str, ...]) -> Finding:
+    return Finding(
+        hop="app",
+        where=unit.name,
+        observed=f"ends soon after each start, restarted {unit.restarts} times",
+        expected="active, and listening",
+        evidence=(
+            f"ActiveState={unit.active_state} ({unit.sub_state}), NRestarts={unit.restarts}",
+            f"journal of {unit.name}: {ends[-1]}",
+        ),
+        certainty=3,
+        advice=(
+            Advice(
+                Audience.SERVER,
+                f"{unit.name} fails by itself, and systemd starts it again in vain. Its reason: "
+                f"journalctl -u {unit.name} -n 50",
+            ),
+        ),
+    )
 
 
 def _last_words(case: Case, unit: Unit) -> tuple[str, ...]:

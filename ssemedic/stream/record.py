@@ -117,6 +117,16 @@ class Stream:
         return self.status == 200 and self.content_type == "text/event-stream"
 
     @property
+    def is_of_another_service(self) -> bool:
+        """True for what an event-stream endpoint hardly answers: no HTTP, no such path, a page.
+
+        A refusal (401, 403) or a failure (500, 503) is what the endpoint itself may answer.
+        """
+        if self.status is None:
+            return self.end.kind == "protocol_error"
+        return self.status in (404, 405, 501) or (self.status == 200 and not self.is_event_stream)
+
+    @property
     def open_at_end(self) -> bool:
         """True if the stream was still open when we stopped looking."""
         return self.end.kind in ("limit_time", "limit_bytes")

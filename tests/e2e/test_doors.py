@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,18 @@ def test_a_repair_touches_nothing_but_what_it_says(host: LabHost) -> None:
         "/etc/nginx/sites-available/notify",
         f"/etc/nginx/ssemedic/{host.name}-events.conf",
     }
+
+
+def test_the_clock_of_the_host_is_compared_with_ours(host: LabHost) -> None:
+    """Both are the same machine's here, so any real difference is a fault of the comparison."""
+    answer = playbook(
+        "-e",
+        f"sse_hosts={host.name}",
+        "-e",
+        f"sse_report_file={host.scratch / 'seen.json'}",
+        "diagnose.yml",
+    )
+    assert answer.returncode == 0, answer.stdout
+    seen = json.loads((host.scratch / "seen.json").read_text("utf-8"))
+    assert seen["verdict"]["before"] == "healthy"
+    assert seen["causes"] == []

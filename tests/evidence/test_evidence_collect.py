@@ -6,6 +6,7 @@ import json
 import os
 import socketserver
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -239,7 +240,12 @@ def test_the_role_brings_hostile_text_home_unharmed(tmp_path: Path) -> None:
     ]
     (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
     done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", str(tmp_path / "play.yml")],
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            "localhost,",
+            str(tmp_path / "play.yml"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

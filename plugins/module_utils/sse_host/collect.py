@@ -115,8 +115,12 @@ def _record(host: Host) -> Optional[Attempt]:
         host.listeners = host.now("listeners", lambda: _listeners(host))
     if not recording.begun:
         return None
-    if host.listeners and not host.wanted.upstream and _leads_nowhere(host):
-        recording.try_elsewhere(listeners.candidates(host.listeners, matter.likely(host)))
+    if host.listeners and not host.wanted.upstream:
+        addresses = listeners.candidates(host.listeners, matter.likely(host))
+        if _leads_nowhere(host):
+            recording.try_elsewhere(addresses)
+        else:
+            recording.try_elsewhere_in_doubt(addresses)
     return host.start("streams", recording.result)
 
 

@@ -117,6 +117,7 @@ class Recording:
         self._records: List[Stream] = []
         self._refused: List[str] = []
         self._ends = 0.0
+        self._app_seen = threading.Event()
         self.begun = False
 
     def begin(self) -> None:
@@ -135,6 +136,19 @@ class Recording:
         """Try these sockets, the application may be at one of them."""
         for address in addresses:
             self._start(functools.partial(self._candidate, address))
+
+    def try_elsewhere_in_doubt(self, addresses: Sequence[str]) -> None:
+        """Try these sockets if what nginx leads to turns out to be some other service."""
+        others = [address for address in addresses if address != self._target]
+        if others and self._target is not None:
+            self._start(functools.partial(self._in_doubt, others))
+
+    def _in_doubt(self, addresses: Sequence[str]) -> None:
+        self._app_seen.wait(self._wanted.window)
+        with self._lock:
+            app = next((x for x in self._records if (x.hop, x.variant) == ("app", "")), None)
+        if app is not None and app.is_of_another_service:
+            self.try_elsewhere(addresses)
 
     def result(self) -> List[Dict[str, Any]]:
         """Every record as plain data; raises `UnavailableError` where there is none."""
@@ -165,6 +179,8 @@ class Recording:
         if stream is not None:
             with self._lock:
                 self._records.append(stream)
+            if (stream.hop, stream.variant) == ("app", ""):
+                self._app_seen.set()
 
     def _app(self, variant: str = "", version: str = "1.1") -> Stream:
         return self._record(
