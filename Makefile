@@ -1,7 +1,7 @@
 # make demo   the main job on real lab hosts        make test    every test, lab included
 # make lint   ruff, mypy, yamllint, ansible-lint    make bench   ratios against what people use
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo test test-fast lint molecule bench docs clean
+.PHONY: help setup lab demo test test-fast test-newer lint molecule bench docs clean
 
 BIN := .venv/bin
 ROLES := $(notdir $(wildcard roles/*))
@@ -27,6 +27,9 @@ test: lab ## every test, lab hosts included
 
 test-fast: setup ## the tests that need neither root nor lab hosts
 	@$(BIN)/python -m pytest -m "not lab"
+
+test-newer: lab ## the tests that depend on Ansible, with a newer Python and ansible-core
+	@scripts/newer.sh
 
 lint: setup ## ruff, mypy, yamllint, ansible-lint
 	@$(BIN)/ruff check

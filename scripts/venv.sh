@@ -1,9 +1,11 @@
 #!/bin/sh
-# Make .venv with the project and its tools in it. PYTHON names the interpreter (3.11 or newer).
+# Make a venv with the project and its tools in it: .venv, or the folder that VENV names.
+# PYTHON names the interpreter (3.11 or newer).
 set -eu
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
+venv=${VENV:-.venv}
 if ! command -v "$python" >/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get -qq update
@@ -27,8 +29,8 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     fi
 fi
 
-echo "setup: making .venv with $("$python" -V) (a minute, once)"
-rm -rf .venv
-"$python" -m venv .venv
-.venv/bin/python -m pip --quiet --disable-pip-version-check install -e "${EXTRAS:-.[dev,service]}"
-date >.venv/.ready
+echo "setup: making $venv with $("$python" -V) (a minute, once)"
+rm -rf "$venv"
+"$python" -m venv "$venv"
+"$venv/bin/python" -m pip --quiet --disable-pip-version-check install -e "${EXTRAS:-.[dev,service]}"
+date >"$venv/.ready"
