@@ -1,6 +1,6 @@
 """The healthy service on the wire."""
 
-from __future__ import annotations
+from __future__ import re
 
 import json
 import time
@@ -243,7 +243,8 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_are_not(
         assert number < 500, "30 MB are more than the sockets of both sides hold"
         sent = publish_large(nats, number)
         assert reading.next("large").fields["id"] == sent
-    assert "reason='client does not read'" in service.log
+    # Its socket is full, or on a slow machine its queue is full before that.
+    assert re.search(r"reason='client (does not read|too slow)'", service.log)
     last = service.post(token()).json()["id"]
     assert reading.next("message").fields["id"] == last
 
