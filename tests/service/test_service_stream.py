@@ -1,8 +1,9 @@
 """The healthy service on the wire."""
 
-from __future__ import re
+from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
