@@ -1,4 +1,4 @@
-"""python -m bench: how fast a diagnosis is, side by side with what people use today."""
+"""python -m bench: how fast a diagnosis is, how many streams the probe holds, how right it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from types import FrameType
 
-from bench import machine, measure, rival
+from bench import accuracy, capacity, machine, measure, rival
 from bench.contenders import CONTENDERS
 from bench.document import Series, Setting, document
 from bench.table import Entry, goals, table
@@ -27,11 +27,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and write the page; the exit code is 0, 1 (failed) or 2 (not possible here)."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("diagnosis", "capacity", "accuracy"),
+        default="diagnosis",
+        help="what to measure; the time of a diagnosis if left out",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="one host, one round; shows a table, writes no page"
     )
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
     try:
+        if chosen.what == "capacity":
+            return capacity.main()
+        if chosen.what == "accuracy":
+            return accuracy.main()
         return _run(QUICK if chosen.quick else FULL, write=not chosen.quick)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -14,14 +14,21 @@ from lab.requirements import os_release
 
 def description() -> list[str]:
     """The machine and the versions that took part, one line each."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    system = os_release().get("PRETTY_NAME", platform.system())
     openssh = run(["ssh", "-V"]).stderr.strip().partition(",")[0]
     return [
-        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {system}, "
-        f"Linux {platform.release().partition('-')[0]}; the hosts share them",
+        *[f"{line}; the hosts share them" for line in hardware()],
         f"Python {platform.python_version()}, ansible-core {version('ansible-core')}, "
         f"ansible-runner {version('ansible-runner')}, pyinfra {rival.version()}, {openssh}",
+    ]
+
+
+def hardware() -> list[str]:
+    """The machine alone."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = os_release().get("PRETTY_NAME", platform.system())
+    return [
+        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {system}, "
+        f"Linux {platform.release().partition('-')[0]}",
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from rich.console import Console
 
 from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
+from ssemedic.commands import probe_arguments
+from ssemedic.commands.output import UsageError, save
 from ssemedic.report import terminal
 from ssemedic.report.clean import clean
 from ssemedic.report.model import Report, exit_code
@@ -35,10 +36,6 @@ UNREACHABLE = 3
 USAGE = 2
 
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*\Z")
-
-
-class UsageError(ValueError):
-    """What was asked for cannot be done as it is written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="show the plan as a diff and change nothing"
     )
     remediate.add_argument("--yes", action="store_true", help="apply the plan without asking")
+
+    probe_arguments.add_arguments(_command(commands, "probe", "watch one event stream", _probe))
 
     _command(commands, "rules", "list the causes that are known", _rules)
     explain = _command(commands, "explain", "explain one cause", _explain)
@@ -279,27 +278,24 @@ def _confirmed(report: Report, console: Console) -> bool:
     if not sys.stdin.isatty():
         console.print("Not a terminal, so nobody can be asked; --yes applies the plan.")
         return False
-    answer = console.input(f"Apply this to {report['host']}? [y/N] ")
+    answer = console.input(f"Apply this to {report['host']}? [y/N] ", markup=False)
     return answer.strip().lower() in ("y", "yes")
 
 
 def _write(arguments: argparse.Namespace, report: Report) -> None:
     if arguments.json:
-        _save(arguments.json, json.dumps(report, indent=2) + "\n")
+        save(arguments.json, json.dumps(report, indent=2) + "\n")
     if arguments.report:
         arguments.report.mkdir(parents=True, exist_ok=True)
-        _save(arguments.report / "report.json", json.dumps(report, indent=2) + "\n")
-        _save(arguments.report / "report.txt", "\n".join(terminal.text(report)) + "\n")
+        save(arguments.report / "report.json", json.dumps(report, indent=2) + "\n")
+        save(arguments.report / "report.txt", "\n".join(terminal.text(report)) + "\n")
 
 
-def _save(path: Path, text: str) -> None:
-    try:
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
+def _probe(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import probe  # the recorder takes its time to import
+
+    del console  # a probe may write its report where people read
+    return probe.run(arguments)
 
 
 def _rules(arguments: argparse.Namespace, console: Console) -> int:

@@ -1,6 +1,19 @@
-"""Seconds in words."""
+"""Seconds in words, and back."""
 
 from __future__ import annotations
+
+import re
+
+_WRITTEN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?\Z")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(text: str) -> float:
+    """Seconds from "500ms", "10s", "2m", "1h" or a bare number of seconds; raises ValueError."""
+    found = _WRITTEN.match(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no duration, must look like 500ms, 10s or 2m")
+    return float(found.group(1)) * _UNITS[found.group(2) or "s"]
 
 
 def spell(seconds: float) -> str:

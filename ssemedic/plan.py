@@ -143,11 +143,13 @@ def _in_good_time(finding: Finding) -> str:
             statement(name, args) for name, values in remedy.settings.items() for args in values
         ]
         what = f"in the location of the stream: {' '.join(lines)}"
-    elif remedy is not None and remedy.enabled and not remedy.settings:
-        what = f"systemctl enable {remedy.unit}"
+    elif remedy is not None and not remedy.settings:
+        running = remedy.state != "unchanged"
+        verb = ("enable --now" if running else "enable") if remedy.enabled else "start"
+        what = f"systemctl {verb} {remedy.unit}"
     else:
         what = f"{finding.where}: {finding.expected}"
-    return f"No stream suffers from it yet, so it is not changed by us. In good time: {what}"
+    return f"No symptom comes from it yet, so it is not changed by us. In good time: {what}"
 
 
 def slug(url: str) -> str:

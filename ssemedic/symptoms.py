@@ -37,6 +37,17 @@ class Kind(StrEnum):
     DUPLICATE_CORS = "duplicate_cors"  # two Access-Control-Allow-Origin values
     MISSING_CORS = "missing_cors"  # a cross-origin page is refused
     CANARY_LOST = "canary_lost"  # a published event does not arrive
+    REDIRECT_LOOP = "redirect_loop"  # fails after twenty redirects, readyState 2
+    PREFLIGHT_REFUSED = "preflight_refused"  # fetch() fails before the stream is asked for
+    ERROR_WITHOUT_CORS = "error_without_cors"  # a "CORS error" in the console hides the status
+    KEEPALIVE_SLOW = "keepalive_slow"  # drops now and then, when the app has nothing to say
+    NOT_CONFORMING = "not_conforming"  # some events are lost or garbled, others arrive
+    WRONG_HOP_HEADER = "wrong_hop_header"  # X-Accel-Buffering where it does nothing
+    LOST_ON_RESUME = "lost_on_resume"  # events are missing after a reconnect
+    REPLAYED = "replayed"  # old events appear again after a reconnect
+    FANOUT_PARTIAL = "fanout_partial"  # some tabs get a message, others never do
+    FEW_STREAMS = "few_streams"  # the first tabs work, the next one fails
+    SIX_CONNECTIONS = "six_connections"  # the seventh tab hangs: no HTTP/2
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,10 @@ class Expected:
     ``origin`` is the page's origin ("https://app.example.org"), None where no other
     origin reads the stream. ``keepalive_seconds`` is how often the service promises a
     byte, None where it promises nothing. ``window`` is how long was recorded, in seconds.
+    ``credentials`` is true where that page sends cookies (``withCredentials``).
     """
 
     origin: str | None = None
     keepalive_seconds: float | None = None
     window: float = 8.0
+    credentials: bool = False

@@ -1,4 +1,4 @@
-"""A token, judged without ever being shown and without a key."""
+"""A token, judged without ever being shown and without a key; `ssemedic.jwks` verifies one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+\Z")
+_VISIBLE_LINE = re.compile(r"[\x20-\x7e]+\Z")
 _MAX_BYTES = 16 * 1024
 
 
@@ -47,26 +48,41 @@ def read_token(path: Path) -> str:
 
     A file that others can read is refused: a token there is no secret any more.
     """
-    try:
-        status = path.stat()
-        if status.st_size > _MAX_BYTES:
-            raise TokenError(f"token file {path}: {status.st_size} bytes, must be one token")
-        if status.st_mode & 0o077:
-            raise TokenError(
-                f"token file {path}: mode is {status.st_mode & 0o777:04o}, must be 0600 "
-                f"(chmod 600 {path})"
-            )
-        text = path.read_text("utf-8", errors="strict").strip()
-    except UnicodeDecodeError as error:
-        raise TokenError(f"token file {path}: is not text, must hold one token") from error
-    except OSError as error:
-        raise TokenError(f"token file {path}: {error.strerror or error}") from error
-    if not text:
-        raise TokenError(f"token file {path}: is empty, must hold one token")
+    text = read_secret(path, "token file")
     if not _VISIBLE.match(text):
         raise TokenError(
             f"token file {path}: holds white space or control bytes, must be one token"
         )
+    return text
+
+
+def read_cookie(path: Path) -> str:
+    """The value of a Cookie header in a file of the same kind; raises `TokenError`."""
+    text = read_secret(path, "cookie file")
+    if not _VISIBLE_LINE.match(text):
+        raise TokenError(f"cookie file {path}: must hold one line, such as session=...; theme=dark")
+    return text
+
+
+def read_secret(path: Path, what: str) -> str:
+    """The text of a file of mode 0600, without white space around it; raises `TokenError`."""
+    kind = what.removesuffix(" file")
+    try:
+        status = path.stat()
+        if status.st_size > _MAX_BYTES:
+            raise TokenError(f"{what} {path}: {status.st_size} bytes, must be one {kind}")
+        if status.st_mode & 0o077:
+            raise TokenError(
+                f"{what} {path}: mode is {status.st_mode & 0o777:04o}, must be 0600 "
+                f"(chmod 600 {path})"
+            )
+        text = path.read_text("utf-8", errors="strict").strip()
+    except UnicodeDecodeError as error:
+        raise TokenError(f"{what} {path}: is not text, must hold one {kind}") from error
+    except OSError as error:
+        raise TokenError(f"{what} {path}: {error.strerror or error}") from error
+    if not text:
+        raise TokenError(f"{what} {path}: is empty, must hold one {kind}")
     return text
 
 

@@ -74,7 +74,7 @@ def discover(evidence: Evidence, endpoint: Endpoint) -> Topology:
     address = endpoint.upstream or (target_address(target) if target else None)
     listens = _listener(evidence, address) is not None if address and _local(address) else None
     elsewhere = tuple(s for s in counter if s.variant == "candidate" and s.is_event_stream)
-    astray = app is None or app.end.kind == "refused" or app.is_of_another_service
+    astray = app is None or app.never_connected or app.is_of_another_service
     if astray and elsewhere and not endpoint.upstream:
         # nginx does not lead to the app, so what answers is not the app: it is nginx's target.
         if app is not None:

@@ -29,6 +29,8 @@ def _attempt(request: Request, tape: Tape, stack: contextlib.ExitStack) -> None:
         raise Stop("not_recorded", "the recorder on the host speaks HTTP/1 only")
     if request.proxy_command is not None:
         raise Stop("not_recorded", "the recorder on the host uses no proxy command")
+    if request.proxy is not None:
+        raise Stop("not_recorded", "the recorder on the host uses no proxy")
     context = wire.tls_context(request) if request.secure else None
     sock = stack.enter_context(contextlib.closing(wire.connect(request, tape)))
     if context is not None:

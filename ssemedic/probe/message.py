@@ -35,21 +35,22 @@ def _attempt(request: Request, message: Message, window: float) -> dict[str, Any
     with ThreadPoolExecutor(max_workers=1) as threads:
         watching = threads.submit(outside.record, replace(request, window=window))
         time.sleep(_HEAD_START)
-        answer = _post(request, message)
+        answer = post(request, message)
         stream = watching.result()
-    number = _id_of(answer, message.id)
+    number = id_of(answer, message.id)
     if number is None:
         status = answer.status or answer.end.kind
         return _outcome(False, False, None, f"POST {message.path} answered {status}")
     sent_at = answer.started + (answer.phases.sent or 0.0)
-    arrived = _arrival(stream, number)
+    arrived = arrival(stream, number)
     if arrived is None:
         return _outcome(True, False, None, f"no event with {message.id} {number} came back")
     seconds = max(0.0, stream.started + arrived - sent_at)
     return _outcome(True, True, seconds, f"event with {message.id} {number} came back")
 
 
-def _post(request: Request, message: Message) -> Stream:
+def post(request: Request, message: Message) -> Stream:
+    """Send the message to the origin of the stream, with its token; the record of the answer."""
     parts = urlsplit(request.url)
     return outside.record(
         Request(
@@ -62,13 +63,18 @@ def _post(request: Request, message: Message) -> Stream:
             token_parameter="",
             body=json.dumps(dict(message.body)).encode(),
             window=5.0,
+            connect=request.connect,
             ca_file=request.ca_file,
+            server_name=request.server_name,
+            verify=request.verify,
             proxy_command=request.proxy_command,
+            proxy=request.proxy,
         )
     )
 
 
-def _id_of(answer: Stream, name: str) -> str | None:
+def id_of(answer: Stream, name: str) -> str | None:
+    """The id that the answer gives the message; None where it was refused."""
     if answer.status is None or not 200 <= answer.status < 300:
         return None
     try:
@@ -79,7 +85,7 @@ def _id_of(answer: Stream, name: str) -> str | None:
     return str(value) if value not in (None, "") else None
 
 
-def _arrival(stream: Stream, number: str) -> float | None:
+def arrival(stream: Stream, number: str) -> float | None:
     """Seconds from the stream's start to the read that completes the id; None if it never came."""
     offset = stream.body.find(number.encode())
     if offset < 0:

@@ -20,8 +20,8 @@ import h2.events
 import httpcore
 import httpx
 
-from ssemedic.probe import http1, wire
-from ssemedic.probe.request import Request, address_of
+from ssemedic.probe import http1, proxy, wire
+from ssemedic.probe.request import Request
 from ssemedic.probe.tape import Stop, Tape, Watch
 from ssemedic.stream.record import Stream
 
@@ -39,20 +39,23 @@ def record(request: Request, watch: Watch | None = None) -> Stream:
         _attempt(request, tape)
     except Stop as stop:
         return tape.stream(stop.kind, stop.detail)
+    except KeyboardInterrupt:
+        if watch is None:
+            raise
+        return tape.stream("limit_time", "stopped by hand")  # who watched still wants the verdict
     raise AssertionError("an attempt always ends with a Stop")
 
 
 def _attempt(request: Request, tape: Tape) -> None:
+    proxy.check(request)
     context = wire.tls_context(request) if request.secure else None
     network = _Network(request, tape)
-    with (
-        contextlib.closing(_Transport(request, network, context)) as transport,
-        httpx.Client(transport=transport, trust_env=False, timeout=None) as client,  # noqa: S113 - the window limits it
-    ):
+    with contextlib.closing(_Transport(request, network, context)) as transport:
         try:
-            # The real target and headers, with the token, are put in below httpx.
+            # The real target and headers, with the token, are put in below httpx. No client
+            # of httpx stands between: it reads Location and cookies, and raises at bad ones.
             outgoing = httpx.Request(request.method, request.public_url, content=request.body)
-            answer = client.send(outgoing, stream=True, follow_redirects=False)
+            answer = transport.handle_request(outgoing)
             _receive(answer, request, network, tape)
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise _broken(error, network) from error
@@ -110,7 +113,7 @@ class _Transport(httpx.BaseTransport):
             scheme="https" if request.secure else "http",
             host=request.host,
             port=request.port,
-            target=request.target,
+            target=proxy.target(request),
         )
         two = request.version == "2"
         self._connection = httpcore.HTTPConnection(
@@ -123,7 +126,7 @@ class _Transport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        lines = self._request.wire_headers()
+        lines = self._request.wire_headers() + proxy.headers(self._request)
         answer = self._connection.handle_request(
             httpcore.Request(
                 method=self._request.method,
@@ -173,7 +176,10 @@ class _Network(httpcore.NetworkBackend):
     def connect_tcp(self, *_args: Any, **_kwargs: Any) -> httpcore.NetworkStream:
         by_command = self._request.proxy_command is not None
         connect = connect_by_command if by_command else wire.connect
-        self._line = _Line(connect(self._request, self._tape), self._request, self._tape)
+        sock = connect(self._request, self._tape)
+        self._line = _Line(sock, self._request, self._tape)
+        if proxy.tunnels(self._request):
+            proxy.open_tunnel(self._request, sock, self._tape)
         return self._line
 
 
@@ -259,7 +265,7 @@ def connect_by_command(request: Request, tape: Tape) -> socket.socket:
     %h and %p in the command become the host and port to connect to. Raises `Stop`;
     the last line the command wrote to its standard error is the detail.
     """
-    host, port = address_of(request.connect) if request.connect else (request.host, request.port)
+    host, port = request.dial
     try:
         words = shlex.split(request.proxy_command or "")
     except ValueError as error:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_plus, urlsplit, urlunsplit
 
 VERSIONS = ("1.0", "1.1", "2")
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_SECRET_NAME = re.compile(r"(?i)cookie|auth|token|secret|passw|api-?key|session")
+# A shorter value of a header that only sounds secret would hide half of the record.
+_SECRET_LENGTH = 6
 
 
 class RequestError(ValueError):
@@ -42,7 +45,8 @@ class Request:
     header where that is "". ``connect`` overrides where to connect ("127.0.0.1:8000",
     "[::1]:80", "unix:/path"); Host and SNI stay those of ``url``. Version "1.0" sends
     ``Connection: close`` as nginx does to its upstreams. ``window`` is in seconds
-    from the start. Raises `RequestError` for what could not be sent safely.
+    from the start. ``proxy`` is an HTTP proxy, "http://[user:password@]host:port".
+    Raises `RequestError` for what could not be sent safely.
     """
 
     hop: str
@@ -61,6 +65,7 @@ class Request:
     server_name: str | None = None
     verify: bool = True
     proxy_command: str | None = field(default=None, repr=False)  # outside only
+    proxy: str | None = field(default=None, repr=False)  # outside only
 
     def __post_init__(self) -> None:
         """Refuse what would smuggle a line into the request."""
@@ -91,6 +96,10 @@ class Request:
             raise RequestError(f"window: is {self.window} s, must be more than 0")
         if self.connect is not None:
             address_of(self.connect)
+        if self.proxy is not None:
+            if self.connect is not None:
+                raise RequestError("proxy: cannot be combined with connect")
+            _proxy_parts(self.proxy)
 
     @property
     def secure(self) -> bool:
@@ -141,8 +150,29 @@ class Request:
         """Where to connect, as text."""
         if self.connect is not None:
             return self.connect
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        host, port = self.dial
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def dial(self) -> tuple[str, int]:
+        """Where to connect, as `address_of` gives it: the proxy, ``connect``, or the URL's host."""
+        if self.proxy is not None:
+            parts = _proxy_parts(self.proxy)
+            return _ascii_host(parts.hostname or ""), parts.port or 80
+        if self.connect is not None:
+            return address_of(self.connect)
+        return self.host, self.port
+
+    @property
+    def proxy_authorization(self) -> str | None:
+        """The value of Proxy-Authorization, None where the proxy asks for nobody."""
+        parts = urlsplit(self.proxy or "")
+        return None if parts.username is None else _basic(parts.username, parts.password)
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host, port: what decides whether two URLs are of one origin."""
+        return urlsplit(self.url).scheme.lower(), self.host.lower(), self.port
 
     def wire_headers(self) -> list[tuple[str, str]]:
         """Every header line in the order sent; a browser's EventSource sends the same."""
@@ -157,8 +187,7 @@ class Request:
         if self.token is not None and not self.token_parameter:
             lines.append(("Authorization", f"Bearer {self.token}"))
         elif user.username is not None:
-            pair = f"{unquote(user.username)}:{unquote(user.password or '')}".encode()
-            lines.append(("Authorization", "Basic " + base64.b64encode(pair).decode("ascii")))
+            lines.append(("Authorization", _basic(user.username, user.password)))
         if self.body is not None:
             lines.append(("Content-Length", str(len(self.body))))
         if self.version == "1.0":
@@ -177,12 +206,24 @@ class Request:
             hidden = self.token_parameter and unquote_plus(name) == self.token_parameter
             if value and (hidden or _JWT.search(unquote(part))):
                 found |= {value.encode("utf-8"), unquote(value).encode("utf-8")}
-        if parts.password:
-            found.add(unquote(parts.password).encode("utf-8"))
+        for user in (parts, urlsplit(self.proxy or "")):
+            if user.password:
+                found.add(unquote(user.password).encode("utf-8"))
+                found.add(_basic(user.username or "", user.password).split()[1].encode("ascii"))
         for name, value in self.headers:
-            if name.lower() in ("authorization", "cookie"):
-                found |= {value.encode("latin-1"), value.rpartition(" ")[2].encode("latin-1")}
+            if is_secret(name):
+                found |= {part.encode("latin-1") for part in _secret_parts(name, value)}
         return sorted((s for s in found if s), key=len, reverse=True)
+
+    def resumed(self, last_id: str, variant: str = "resume") -> Request:
+        """The request of an EventSource that reconnects after the event with that id.
+
+        Raises `RequestError` for an id that no header can carry. The id goes out in
+        UTF-8, as a browser sends it (WHATWG HTML, 9.2.3).
+        """
+        kept = [pair for pair in self.headers if pair[0].lower() != "last-event-id"]
+        sent = ("Last-Event-ID", last_id.encode("utf-8", "replace").decode("latin-1"))
+        return replace(self, variant=variant, headers=(*kept, sent))
 
     def varied(self, variant: str, **changes: object) -> Request:
         """The same request with one thing changed and named."""
@@ -205,11 +246,42 @@ def address_of(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def is_secret(header: str) -> bool:
+    """True for a header whose value must stay between us and the origin asked."""
+    return bool(_SECRET_NAME.search(header))
+
+
 def mask(data: bytes, secrets: list[bytes]) -> bytes:
     """The same length, every secret replaced by stars."""
     for secret in secrets:
         data = data.replace(secret, b"*" * len(secret))
     return data
+
+
+def _secret_parts(name: str, value: str) -> list[str]:
+    if name.lower() == "cookie":
+        values = [part.partition("=")[2].strip() for part in value.split(";")]
+        return [value, *(v for v in values if len(v) >= _SECRET_LENGTH)]
+    if name.lower() in ("authorization", "proxy-authorization"):
+        return [value, value.rpartition(" ")[2]]
+    return [value] if len(value) >= _SECRET_LENGTH else []
+
+
+def _basic(user: str, password: str | None) -> str:
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return "Basic " + base64.b64encode(pair).decode("ascii")
+
+
+def _proxy_parts(proxy: str) -> SplitResult:
+    form = "http://[user:password@]host:port"
+    try:
+        parts = urlsplit(proxy)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise RequestError(f"proxy: host or port is not valid, must be {form}") from error
+    if parts.scheme.lower() != "http" or not host or _CONTROL.search(proxy):
+        raise RequestError(f"proxy: must be {form}")
+    return parts
 
 
 def _without(query: str, parameter: str) -> str:

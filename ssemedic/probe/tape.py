@@ -17,12 +17,15 @@ from .request import Request, mask
 #: to a few thousand reads, and the kernel splits one write of a server as it likes.
 MERGE_SECONDS = 0.002
 
+_EVENT_STREAM = b"text/event-stream"
+
 
 class Watch(Protocol):
     """Told what happens while it happens.
 
     ``what`` is the phase that is over, or "read"; ``at`` the second since the start;
-    ``data`` the body bytes as they came, secrets not yet masked, b"" for a phase.
+    ``data`` the body bytes as they came, with "headers" the lines of the head, else b"".
+    Secrets are not masked in it.
     """
 
     def __call__(self, what: str, at: float, data: bytes) -> None: ...
@@ -105,6 +108,8 @@ class Tape:
         self._reads: list[Read] = []
         self._size = 0
         self._body = bytearray()
+        self._of_lines = False  # an event stream in the clear
+        self._line_start = 0
 
     def mark(self, phase: str, at: float | None = None) -> None:
         """Note that a phase of `Phases` is over, now or at the given second."""
@@ -123,13 +128,25 @@ class Tape:
         """Note the final response head, complete at the given second."""
         self._version, self._status, self._reason = version, status, reason
         self._headers = tuple(headers)
-        self.mark("headers", at)
+        named = {key.lower(): value.strip().lower() for key, value in self._headers}
+        is_clear = named.get(b"content-encoding", b"identity") == b"identity"
+        self._of_lines = is_clear and named.get(b"content-type", b"").startswith(_EVENT_STREAM)
+        self._phases["headers"] = at
+        if self._told is not None:
+            first = b"HTTP/%s %d %s" % (version.encode("latin-1", "replace"), status, reason)
+            self._told("headers", at, b"\r\n".join([first, *map(b": ".join, self._headers)]))
 
     def take(self, data: bytes, at: float) -> None:
-        """Note body bytes; raises `Stop` once the byte limit is reached."""
+        """Note body bytes; raises `Stop` once the byte limit is reached.
+
+        An event stream that has been in one line for half of the limit has no end of it.
+        """
         limit = self._request.limits.max_bytes
         data = data[: limit - self._size]
         if data:
+            ended = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+            if ended:
+                self._line_start = self._size + ended
             if self._told is not None:
                 self._told("read", at, data)
             self._size += len(data)
@@ -140,6 +157,9 @@ class Tape:
             else:
                 self._reads.append(Read(at, len(data)))
         if self._size >= limit:
+            line = self._size - self._line_start
+            if self._of_lines and 2 * line >= limit:
+                raise Stop("limit_event", f"a line of more than {line} bytes")
             raise Stop("limit_bytes", f"{limit} bytes read")
 
     def stream(self, kind: str, detail: str = "") -> Stream:

@@ -11,7 +11,7 @@ import ssl
 import threading
 from typing import Any
 
-from .request import Request, RequestError, address_of
+from .request import Request, RequestError
 from .tape import Clock, Stop, Tape
 
 #: Largest single read. Small, so that a limit is never overshot by more than this.
@@ -35,9 +35,7 @@ _TELLING = ("refused", "reset", "timeout_connect", "unreachable", "not_recorded"
 def connect(request: Request, tape: Tape) -> socket.socket:
     """A connected TCP or unix socket; raises `Stop`. Marks ``resolved`` and ``connected``."""
     try:
-        host, port = (
-            address_of(request.connect) if request.connect else (request.host, request.port)
-        )
+        host, port = request.dial
     except RequestError as error:
         raise Stop("not_recorded", str(error)) from error
     if port == 0:

@@ -37,6 +37,17 @@ SHOWS: Mapping[str, str] = {
     Kind.DUPLICATE_CORS: "sends Access-Control-Allow-Origin twice",
     Kind.MISSING_CORS: "refuses pages of another origin",
     Kind.CANARY_LOST: "loses a published event",
+    Kind.REDIRECT_LOOP: "redirects in a circle",
+    Kind.PREFLIGHT_REFUSED: "refuses the preflight of another origin",
+    Kind.ERROR_WITHOUT_CORS: "hides its errors from pages of another origin",
+    Kind.KEEPALIVE_SLOW: "keeps the stream alive too seldom",
+    Kind.NOT_CONFORMING: "sends lines that a browser drops",
+    Kind.WRONG_HOP_HEADER: "sends a header that does nothing there",
+    Kind.LOST_ON_RESUME: "loses events when a client comes back",
+    Kind.REPLAYED: "sends old events again when a client comes back",
+    Kind.FANOUT_PARTIAL: "brings a message to some streams only",
+    Kind.FEW_STREAMS: "takes only some of the streams of one client",
+    Kind.SIX_CONNECTIONS: "speaks no HTTP/2, so a browser opens six streams at most",
 }
 
 #: How a record ended, by the kind of its end; {at} is the time since the start.
@@ -54,6 +65,8 @@ ENDS: Mapping[str, str] = {
     "tls_error": "TLS failed",
     "limit_headers": "endless headers, given up after {at}",
     "limit_line": "an endless line, given up after {at}",
+    "limit_event": "an endless event, given up after {at}",
+    "limit_redirects": "redirected in a circle",
     "protocol_error": "not HTTP",
     "not_recorded": "not recorded",
 }

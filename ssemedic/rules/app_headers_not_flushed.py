@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from ssemedic.case import Case
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
-from ssemedic.stream.detect import observe_one
 from ssemedic.stream.record import Stream
+from ssemedic.stream.single import HEADERS_LATE_SECONDS, sent_at
 from ssemedic.symptoms import Kind
 
 
@@ -73,7 +73,8 @@ def app_headers_not_flushed(case: Case) -> Iterator[Finding]:
 
 
 def _late(stream: Stream) -> bool:
-    return any(symptom.kind is Kind.HEADERS_LATE for symptom in observe_one(stream))
+    headers = stream.phases.headers or 0.0
+    return headers - sent_at(stream) > HEADERS_LATE_SECONDS + stream.stalled
 
 
 def _not_accepting(case: Case) -> bool:

@@ -40,6 +40,8 @@ def nginx_proxy_buffering(case: Case) -> Iterator[Finding]:
         return
     if app.phases.headers is None:
         return
+    if case.topology.app_found_elsewhere and len(route.targets) == 1:
+        return  # nginx never asked this app, so it can hold nothing of it back
     version = route.setting("proxy_http_version")
     mechanism = (
         "the app's answer is close-delimited (HTTP/1.0 to the upstream), which nginx reads until "

@@ -11,6 +11,8 @@ from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind
 from ssemedic.topology import target_address
 
+_ENDS = {"refused": "connection refused", "protocol_error": "it does not speak HTTP"}
+
 
 @rule(
     layer=Layer.NGINX,
@@ -21,6 +23,7 @@ from ssemedic.topology import target_address
         Kind.WRONG_TYPE,
         Kind.NOT_HTTP,
         Kind.NO_ANSWER,
+        Kind.BUFFERED,  # as it looks beside the app that answers elsewhere
     ),
     needs=("nginx", "listeners", "streams"),
 )
@@ -41,13 +44,15 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
     there = topology.stream("app", "target")
     if there is not None and there.is_of_another_service:
         occupied = f"where something else answers ({_answer(there)})"
-    elif topology.target_listens is False and (there is None or there.end.kind == "refused"):
-        occupied = "where nobody listens"
-    else:
+    elif topology.target_listens or (there is not None and not there.never_connected):
         return
+    else:
+        occupied = "where nobody listens"
     symptom = next((s for s in case.symptoms if s.hop == "nginx"), None)
     places = ", ".join(stream.address for stream in found)
-    only = found[0] if len(found) == 1 else None
+    # Another host may only be down for now; whether this one may stand in is for a person to say.
+    here = topology.target_listens is not None
+    only = found[0] if here and len(found) == 1 else None
     yield Finding(
         hop="nginx",
         where=target.where,
@@ -71,8 +76,8 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
         else (
             Advice(
                 Audience.SERVER,
-                f"The stream answers at several places ({places}): point proxy_pass of "
-                f"{target.where} at the right one.",
+                f"The stream answers at {places}: point proxy_pass of {target.where} there if that "
+                "is the app that is meant.",
             ),
         ),
     )
@@ -80,5 +85,5 @@ def nginx_upstream_wrong_target(case: Case) -> Iterator[Finding]:
 
 def _answer(stream: Stream) -> str:
     if stream.status is None:
-        return "connection refused" if stream.end.kind == "refused" else "it does not speak HTTP"
+        return stream.end.detail or _ENDS.get(stream.end.kind, "no answer")
     return f"{stream.status} {stream.content_type}".strip()

@@ -13,6 +13,7 @@ from ssemedic.rules.sd_start_limit import start_limit_hit
 from ssemedic.symptoms import Kind
 
 _ENDED = re.compile(r"Main process exited|Failed with result|Failed at step")
+_TOLD_TO_END = (130, 143)  # 128 + SIGINT, SIGTERM: how some runtimes end when they are stopped
 _LATELY = 180.0  # seconds; a restart limit of systemd is rarely longer
 
 
@@ -58,7 +59,8 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
 def _ends_again_and_again(case: Case, unit: Unit) -> tuple[str, ...]:
     """What systemd said of its last ends, where it restarts a service that nobody reaches."""
     stream = case.topology.stream("app")
-    if stream is None or stream.end.kind != "refused" or not unit.restarts:
+    waits = unit.sub_state == "auto-restart"
+    if stream is None or stream.end.kind != "refused" or not (unit.restarts or waits):
         return ()
     return tuple(
         line.text
@@ -81,7 +83,7 @@ def _looping(unit: Unit, ends: tuple[str, ...]) -> Finding:
         advice=(
             Advice(
                 Audience.SERVER,
-                f"{unit.name} fails by itself, and systemd starts it again in vain. Its reason: "
+                f"{unit.name} does not stay up, and systemd starts it again in vain. Its reason: "
                 f"journalctl -u {unit.name} -n 50",
             ),
         ),
@@ -96,7 +98,7 @@ def _last_words(case: Case, unit: Unit) -> tuple[str, ...]:
 def _dead(unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True) -> Finding:
     """A finding for a unit that does not run; a remedy where starting it can help."""
     masked = unit.load_state == "masked" or unit.unit_file_state.startswith("masked")
-    failing = unit.active_state == "failed" and unit.exit_code == "exited"
+    failing = unit.active_state == "failed" and _by_itself(unit)
     state = unit.unit_file_state or unit.load_state
     by_hand = masked or failing or unit.load_state != "loaded" or not startable
     return Finding(
@@ -122,6 +124,13 @@ def _dead(unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True) 
     )
 
 
+def _by_itself(unit: Unit) -> bool:
+    """True if the service failed of its own, so that it would fail again."""
+    if unit.result in ("resources", "protocol"):
+        return True
+    return unit.exit_code == "exited" and unit.exit_status not in _TOLD_TO_END
+
+
 def _by_hand(unit: Unit, masked: bool) -> str:
     if masked:
         return (
@@ -133,8 +142,8 @@ def _by_hand(unit: Unit, masked: bool) -> str:
     if unit.active_state != "failed":
         return f"{unit.name} would not start as it is: nginx -t says why, mend that, then start it"
     return (
-        f"{unit.name} fails by itself (exit status {unit.exit_status}); starting it again would "
-        f"fail again. Its reason: journalctl -u {unit.name} -n 50"
+        f"{unit.name} fails by itself (Result={unit.result}, exit status {unit.exit_status}); "
+        f"starting it again would fail again. Its reason: journalctl -u {unit.name} -n 50"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 
 from .parser import Parsed, Parser, parse
 from .record import Stream
@@ -10,7 +11,23 @@ from .record import Stream
 #: Decoded bytes at most: a small compressed body can decode to gigabytes.
 MAX_DECODED = 1 << 20
 
+#: Lines at most: a comment of two bytes takes a hundred times as much memory here.
+MAX_LINES = 50_000
+
+_STEP = 64 << 10
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a coded body holds: None where it cannot be decoded here; ``size`` in bytes.
+
+    ``cut`` is true where decoding stopped at a limit.
+    """
+
+    parsed: Parsed | None
+    size: int = 0
+    cut: bool = False
 
 
 def coding(stream: Stream) -> str:
@@ -25,23 +42,30 @@ def parse_decoded(stream: Stream) -> Parsed | None:
     What the coding still holds back is not there: an event counts when its bytes can
     be decoded from what has arrived.
     """
+    return decode(stream).parsed
+
+
+def decode(stream: Stream) -> Decoded:
+    """The same, with the size that it decodes to and whether a limit was reached."""
     named = coding(stream)
     if not named:
-        return parse(stream)
+        return Decoded(parse(stream), len(stream.body))
     if named not in _WINDOW_BITS:
-        return None
+        return Decoded(None)
     decoder = zlib.decompressobj(_WINDOW_BITS[named])
     parser = Parser()
-    left, position = MAX_DECODED, 0
+    size, position = 0, 0
     try:
         for read in stream.reads:
             part = stream.body[position : position + read.size]
             position += read.size
-            data = decoder.decompress(part, left)
-            left -= len(data)
-            parser.feed(data, read.at)
-            if left <= 0 or decoder.eof:
-                break
+            while part and not decoder.eof:
+                data = decoder.decompress(part, min(_STEP, MAX_DECODED - size))
+                part = decoder.unconsumed_tail
+                size += len(data)
+                parser.feed(data, read.at)
+                if size >= MAX_DECODED or parser.lines >= MAX_LINES:
+                    return Decoded(parser.finish(), size, cut=True)
     except zlib.error:
-        return None
-    return parser.finish()
+        return Decoded(None, size)
+    return Decoded(parser.finish(), size)

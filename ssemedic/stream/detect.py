@@ -19,11 +19,16 @@ _BUFFERING_ALONE = (Kind.NO_ANSWER, Kind.HEADERS_LATE, Kind.SILENT)
 _ADDED_OUTSIDE = (Kind.MISSING_HEADER, Kind.MISSING_CORS)
 
 
-def observe(streams: Sequence[Stream], expected: Expected | None = None) -> tuple[Symptom, ...]:
-    """Every symptom of every hop, inner to outer. Counter-tests (variants) are left out."""
+def observe(
+    streams: Sequence[Stream], expected: Expected | None = None, order: Sequence[str] = HOPS
+) -> tuple[Symptom, ...]:
+    """Every symptom of every hop, inner to outer. Counter-tests (variants) are left out.
+
+    ``order`` names the hops that count, inner to outer.
+    """
     expected = expected or Expected()
-    hops = in_order(streams)
-    held = {symptom.hop: symptom for symptom in buffered(hops)}
+    hops = in_order(streams, order)
+    held = {symptom.hop: symptom for symptom in buffered(hops, order)}
     found: list[Symptom] = []
     for stream in hops:
         alone = observe_one(stream, expected)
@@ -31,15 +36,15 @@ def observe(streams: Sequence[Stream], expected: Expected | None = None) -> tupl
             found.append(held[stream.hop])
             alone = tuple(s for s in alone if s.kind not in _BUFFERING_ALONE)
         found.extend(alone)
-    return tuple(s for s in found if not _made_good_outside(s, found, hops))
+    return tuple(s for s in found if not _made_good_outside(s, found, hops, order))
 
 
 def _made_good_outside(
-    symptom: Symptom, symptoms: Sequence[Symptom], hops: Sequence[Stream]
+    symptom: Symptom, symptoms: Sequence[Symptom], hops: Sequence[Stream], order: Sequence[str]
 ) -> bool:
     """True for a header missing at an inner hop that a hop outside it adds."""
     if symptom.kind not in _ADDED_OUTSIDE:
         return False
     missing = {s.hop for s in symptoms if s.kind == symptom.kind}
-    outer = HOPS[HOPS.index(symptom.hop) + 1 :]
+    outer = order[order.index(symptom.hop) + 1 :]
     return any(s.hop in outer and s.hop not in missing and s.is_event_stream for s in hops)

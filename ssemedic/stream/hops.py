@@ -24,13 +24,13 @@ BURST_RATIO = 2.5
 BURST_GAP_SECONDS = 0.3
 
 
-def in_order(streams: Sequence[Stream]) -> list[Stream]:
+def in_order(streams: Sequence[Stream], hops: Sequence[str] = HOPS) -> list[Stream]:
     """The records of hops, inner to outer; counter-tests (variants) are left out."""
-    plain = [stream for stream in streams if not stream.variant and stream.hop in HOPS]
-    return sorted(plain, key=lambda stream: HOPS.index(stream.hop))
+    plain = [stream for stream in streams if not stream.variant and stream.hop in hops]
+    return sorted(plain, key=lambda stream: hops.index(stream.hop))
 
 
-def buffered(streams: Sequence[Stream]) -> tuple[Symptom, ...]:
+def buffered(streams: Sequence[Stream], hops: Sequence[str] = HOPS) -> tuple[Symptom, ...]:
     """A symptom for each hop that holds back what the nearest delivering hop inside sent.
 
     Every time is taken from the moment the hop had its own request. Outside a hop that
@@ -38,7 +38,7 @@ def buffered(streams: Sequence[Stream]) -> tuple[Symptom, ...]:
     """
     found: list[Symptom] = []
     inner: Stream | None = None
-    for stream in in_order(streams):
+    for stream in in_order(streams, hops):
         if inner is not None:
             symptom = _held_back(inner, stream)
             if symptom is not None:

@@ -14,6 +14,9 @@ from .record import Stream
 #: Longest line that is kept, in bytes; the rest of a longer line is dropped and counted.
 MAX_LINE = 64 << 10
 
+#: A blank line that comes so many seconds after its event's last field was not sent with it.
+LATE_SECONDS = 1.0
+
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -45,6 +48,20 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What a server sends against the format and a browser passes over in silence.
+
+    ``kind`` is one of not_utf8, nul_in_id, retry_not_digits, bom_inside, unknown_field,
+    event_without_data, late_blank_line; ``offset`` is the first byte of the first line
+    that shows it, ``count`` how many lines do.
+    """
+
+    kind: str
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Parsed:
     """What a stream holds. ``pending`` counts the bytes of an event that is not complete.
 
@@ -61,6 +78,7 @@ class Parsed:
     pending_since: float | None
     ignored: int
     dropped: int  # bytes of lines longer than `MAX_LINE`
+    faults: tuple[Fault, ...] = ()
 
     @property
     def signs_of_life(self) -> int:
@@ -88,6 +106,13 @@ class Parser:
         self._data: list[str] = []
         self._id = ""
         self._last_id = ""
+        self._field_at: float | None = None  # of the last field
+        self._faults: dict[str, tuple[int, int]] = {}
+
+    @property
+    def lines(self) -> int:
+        """How many lines have ended so far."""
+        return self._lines
 
     def feed(self, data: bytes, at: float | None = None) -> None:
         """Take the next bytes, which arrived at that second."""
@@ -109,6 +134,12 @@ class Parser:
             self._line_start = self._position + start
         self._position += len(data)
 
+    def drain(self) -> tuple[list[Event], list[Comment]]:
+        """What is complete since the last call, to be shown as it comes; it is not kept."""
+        news = (self._events, self._comments)
+        self._events, self._comments = [], []
+        return news
+
     def finish(self) -> Parsed:
         """The result; an event without its blank line is dropped."""
         start = self._line_start if self._block_start is None else self._block_start
@@ -122,6 +153,7 @@ class Parser:
             pending_since=None if self._block_start is None else self._block_at,
             ignored=self._ignored,
             dropped=self._dropped,
+            faults=tuple(Fault(kind, *seen) for kind, seen in self._faults.items()),
         )
 
     def _keep(self, data: bytes) -> None:
@@ -137,15 +169,31 @@ class Parser:
             line = line[len(_BOM) :]
         if not line:
             self._dispatch(end, at)
-        elif line.startswith(b":"):
-            text = _without_space(line[1:].decode("utf-8", "replace"))
-            self._comments.append(Comment(text, self._line_start, at))
-        else:
-            if self._block_start is None:
-                self._block_start = self._line_start
-                self._block_at = at
-            name, _colon, value = line.decode("utf-8", "replace").partition(":")
-            self._field(name, _without_space(value))
+            return
+        text = self._text(line)
+        if line.startswith(b":"):
+            self._comments.append(Comment(_without_space(text[1:]), self._line_start, at))
+            return
+        if self._block_start is None:
+            self._block_start = self._line_start
+            self._block_at = at
+        self._field_at = at
+        name, _colon, value = text.partition(":")
+        self._field(name, _without_space(value))
+
+    def _text(self, line: bytes) -> str:
+        if line.startswith(_BOM):
+            self._fault("bom_inside")
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            if len(line) < MAX_LINE:  # else it is we who cut a character in two
+                self._fault("not_utf8")
+            return line.decode("utf-8", "replace")
+
+    def _fault(self, kind: str, offset: int | None = None) -> None:
+        first, count = self._faults.get(kind, (offset, 0))
+        self._faults[kind] = (self._line_start if first is None else first, count + 1)
 
     def _field(self, name: str, value: str) -> None:
         if name == "data":
@@ -155,17 +203,27 @@ class Parser:
         elif name == "id":
             if "\0" not in value:
                 self._id = value
+            else:
+                self._fault("nul_in_id")
         elif name == "retry":
             if value.isascii() and value.isdigit() and len(value) < 19:
                 self._retry = int(value)
+            else:
+                self._fault("retry_not_digits")
         else:
             self._ignored += 1
+            self._fault("unknown_field")
 
     def _dispatch(self, end: int, at: float | None) -> None:
         self._last_id = self._id
         if self._data and self._block_start is not None:
             kind, data = self._type or "message", "\n".join(self._data)
             self._events.append(Event(kind, data, self._last_id, self._block_start, end, at))
+            waited = 0.0 if at is None or self._field_at is None else at - self._field_at
+            if waited > LATE_SECONDS:
+                self._fault("late_blank_line", self._block_start)
+        elif self._type:
+            self._fault("event_without_data", self._block_start)
         self._data = []
         self._type = ""
         self._block_start = None

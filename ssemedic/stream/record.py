@@ -26,6 +26,8 @@ END_KINDS = (
     "tls_error",
     "limit_headers",  # endless header or too many headers
     "limit_line",  # endless status line, chunk-size line
+    "limit_event",  # our byte limit was reached inside one line of an event stream
+    "limit_redirects",  # more redirects than EventSource follows
     "protocol_error",  # not HTTP
     "not_recorded",  # the recorder itself could not start; detail says why
 )
@@ -67,7 +69,8 @@ class Stream:
     ``variant`` says what was varied against a browser's request ("" for nothing,
     "http10" for HTTP/1.0 with Connection: close, "gzip" ...). ``url`` never carries
     a token. ``body`` is the start of the body after transfer decoding, at most
-    ``body_limit`` bytes of it; ``reads`` covers the whole of it. ``stalled`` is the
+    ``body_limit`` bytes of it; ``reads`` covers the whole of it. ``redirects`` are the
+    URLs that led here, in order, where redirects were followed. ``stalled`` is the
     longest time in seconds for which the recorder itself got no processor: no time in
     the record is surer than that.
     """
@@ -90,6 +93,7 @@ class Stream:
     reads: tuple[Read, ...] = ()
     body: bytes = b""
     stalled: float = 0.0
+    redirects: tuple[str, ...] = ()
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None. Names compare without case (RFC 9110, 5.1)."""
@@ -117,6 +121,11 @@ class Stream:
         return self.status == 200 and self.content_type == "text/event-stream"
 
     @property
+    def never_connected(self) -> bool:
+        """True if nobody took the connection."""
+        return self.end.kind in ("refused", "unreachable", "timeout_connect")
+
+    @property
     def is_of_another_service(self) -> bool:
         """True for what an event-stream endpoint hardly answers: no HTTP, no such path, a page.
 
@@ -129,7 +138,7 @@ class Stream:
     @property
     def open_at_end(self) -> bool:
         """True if the stream was still open when we stopped looking."""
-        return self.end.kind in ("limit_time", "limit_bytes")
+        return self.end.kind in ("limit_time", "limit_bytes", "limit_event")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the body is base64."""
@@ -152,6 +161,7 @@ class Stream:
             "body": base64.b64encode(self.body).decode("ascii"),
             "end": dict(vars(self.end)),
             "stalled": round(self.stalled, 3),
+            "redirects": list(self.redirects),
         }
 
     @classmethod
@@ -163,4 +173,5 @@ class Stream:
         fields["reads"] = tuple(Read(float(at), int(size)) for at, size in data["reads"])
         fields["body"] = base64.b64decode(data["body"])
         fields["end"] = End(**data["end"])
+        fields["redirects"] = tuple(str(url) for url in data.get("redirects", ()))
         return cls(**fields)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from ssemedic.stream.coding import coding, parse_decoded
+from ssemedic.stream.coding import Decoded, coding, decode
 from ssemedic.stream.known_limits import known_limits
 from ssemedic.stream.parser import Parsed
 from ssemedic.stream.record import Stream
@@ -23,6 +24,12 @@ IDLE_SECONDS = 1.0
 
 #: An event whose blank line is this late never comes.
 UNFINISHED_SECONDS = 3.0
+
+#: A line that comes in reads no larger than this on average (bytes) is dripping.
+DRIP_BYTES = 16
+
+#: A gap this many seconds longer than the last one shows that silence is not what cuts.
+SURVIVED_SECONDS = 0.3
 
 _WITHOUT_STATUS = {
     "refused": (Kind.REFUSED, "nobody listens"),
@@ -51,14 +58,20 @@ def sent_at(stream: Stream) -> float:
     return next((at for at in known if at is not None), 0.0)
 
 
+def is_cross_origin(stream: Stream, expected: Expected) -> bool:
+    """True if a page of another origin reads the stream, so that CORS decides."""
+    return expected.origin is not None and expected.origin.lower() != _origin_of(stream.url)
+
+
 def _observe(stream: Stream, expected: Expected) -> Iterator[Symptom]:
     if stream.status is None:
         yield _without_status(stream)
         return
-    yield from _late_headers(stream)
     if stream.status != 200:
-        yield _wrong_status(stream)
-    elif not stream.is_event_stream:
+        yield _wrong_status(stream)  # how late a refusal came does not matter beside it
+        return
+    yield from _late_headers(stream)
+    if not stream.is_event_stream:
         yield _wrong_type(stream)
     else:
         yield from _event_stream(stream, expected)
@@ -80,6 +93,8 @@ def _without_status(stream: Stream) -> Symptom:
     if end.kind == "limit_time":
         waited = round(end.at - sent_at(stream), 2)
         text = f"no status line within {waited:.1f} s of the request"
+        if stream.phases.sent is None and end.detail:
+            text = f"{end.detail} within {waited:.1f} s"
         return _symptom(stream, Kind.NO_ANSWER, text, seconds=waited, end=end.kind)
     text = f"connection closed after {seconds:.2f} s, before the headers were complete"
     return _symptom(stream, Kind.NO_ANSWER, text, seconds=seconds, end=end.kind)
@@ -95,12 +110,17 @@ def _late_headers(stream: Stream) -> Iterator[Symptom]:
 
 
 def _wrong_status(stream: Stream) -> Symptom:
+    if stream.end.kind == "limit_redirects":
+        count = len(stream.redirects)
+        return _symptom(stream, Kind.REDIRECT_LOOP, stream.end.detail, redirects=count)
     measured: dict[str, Any] = {"status": stream.status, "content_type": stream.content_type}
     location = stream.header("location")
     if location is not None:
         measured["location"] = location
     reason = f" {stream.reason}" if stream.reason else ""
     text = f"answered {stream.status}{reason}, must be 200"
+    if stream.status == 204:
+        text += "; a browser takes it as the order not to come back"
     return _symptom(stream, Kind.WRONG_STATUS, text, **measured)
 
 
@@ -112,22 +132,38 @@ def _wrong_type(stream: Stream) -> Symptom:
 
 
 def _event_stream(stream: Stream, expected: Expected) -> Iterator[Symptom]:
-    parsed = parse_decoded(stream)
-    yield from _contents(stream, parsed)
+    decoded = decode(stream)
+    parsed = decoded.parsed
+    yield from _contents(stream, decoded)
     if stream.open_at_end:
         yield from _silence(stream, expected)
-    else:
+    elif not _nothing_to_say_of_its_end(stream, decoded):
         yield from _ending(stream, parsed)
     yield from _caching(stream)
     yield from _cors(stream, expected)
 
 
-def _contents(stream: Stream, parsed: Parsed | None) -> Iterator[Symptom]:
-    named = coding(stream)
+def _nothing_to_say_of_its_end(stream: Stream, decoded: Decoded) -> bool:
+    """True for a clean end of what was not read to its end, so that it says nothing."""
+    unread = decoded.parsed is None or (decoded.cut and not decoded.parsed.signs_of_life)
+    return unread and stream.end.kind in ("last_chunk", "eof")
+
+
+def _contents(stream: Stream, decoded: Decoded) -> Iterator[Symptom]:
+    named, parsed = coding(stream), decoded.parsed
     if named:
         if stream.size and (parsed is None or not parsed.signs_of_life):
-            text = f"{stream.size} bytes with Content-Encoding {named} and no event in them"
+            what = "no event in them"
+            if decoded.cut:
+                what = f"no event in the first {decoded.size} that they decode to"
+            elif parsed is None:
+                what = "they cannot be decoded here"
+            text = f"{stream.size} bytes with Content-Encoding {named} and {what}"
             yield _symptom(stream, Kind.COMPRESSED, text, encoding=named, bytes=stream.size)
+        return
+    if stream.end.kind == "limit_event":
+        text = f"{stream.end.detail} and no end of it"
+        yield _symptom(stream, Kind.NOT_PARSABLE, text, bytes=stream.size)
         return
     if parsed is None or parsed.events or not stream.size:
         return
@@ -135,10 +171,18 @@ def _contents(stream: Stream, parsed: Parsed | None) -> Iterator[Symptom]:
     since = parsed.pending_since
     never = since is not None and stream.end.at - since > UNFINISHED_SECONDS + stream.stalled
     unfinished = whole and parsed.pending > 0 and (never or not stream.open_at_end)
+    unfinished = unfinished or (parsed.lines == 0 and _drips(stream))
     if unfinished or parsed.ignored:
         text = f"{stream.size} bytes in {parsed.lines} lines and no event in them"
         lines = {"lines": parsed.lines, "ignored": parsed.ignored, "pending": parsed.pending}
         yield _symptom(stream, Kind.NOT_PARSABLE, text, bytes=stream.size, **lines)
+
+
+def _drips(stream: Stream) -> bool:
+    """True for bytes that come one by one, so slowly that no line will ever be complete."""
+    lasted = stream.reads[-1].at - stream.reads[0].at
+    small = stream.size <= DRIP_BYTES * len(stream.reads)
+    return small and len(stream.reads) > 2 and lasted > UNFINISHED_SECONDS + stream.stalled
 
 
 def _silence(stream: Stream, expected: Expected) -> Iterator[Symptom]:
@@ -204,7 +248,7 @@ def _broken(stream: Stream, idle: float, events: int) -> Symptom:
         "events": events,
         "end": end.kind,
     }
-    if idle > IDLE_SECONDS + stream.stalled:
+    if idle > IDLE_SECONDS + stream.stalled and _longest_gap(stream) <= idle + SURVIVED_SECONDS:
         kind, limits = Kind.CUT_WHEN_IDLE, known_limits(idle)
         text = f"broken off {idle:.1f} s after the last byte, {total:.1f} s after the start"
     elif end.kind in ("reset", "h2_reset"):
@@ -213,10 +257,23 @@ def _broken(stream: Stream, idle: float, events: int) -> Symptom:
     else:
         kind, limits = Kind.CUT_AFTER, known_limits(total)
         text = f"broken off {total:.1f} s after the start, while bytes were flowing"
+        if idle > IDLE_SECONDS + stream.stalled:
+            longest = _longest_gap(stream)
+            text = (
+                f"broken off {total:.1f} s after the start, {idle:.1f} s after the last byte,"
+                f" though silence of {longest:.1f} s had been no harm"
+            )
+            measured["survived_seconds"] = round(longest, 2)
     if limits:
         measured["known_limits"] = list(limits)
         text += f"; a known limit is {limits[0]}"
     return _symptom(stream, kind, text, **measured)
+
+
+def _longest_gap(stream: Stream) -> float:
+    """The longest time without a byte that the stream outlived, in seconds."""
+    times = [stream.phases.headers or 0.0, *(read.at for read in stream.reads)]
+    return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
 
 def _caching(stream: Stream) -> Iterator[Symptom]:
@@ -234,18 +291,32 @@ def _caching(stream: Stream) -> Iterator[Symptom]:
 
 def _cors(stream: Stream, expected: Expected) -> Iterator[Symptom]:
     origin = expected.origin
-    if origin is None or origin.lower() == _origin_of(stream.url):
+    if origin is None or not is_cross_origin(stream, expected):
         return
     lines = stream.header_values("access-control-allow-origin")
     values = [value.strip() for line in lines for value in line.split(",")]
     if len(values) > 1:
         text = f"{len(values)} values of Access-Control-Allow-Origin, must be one"
         yield _symptom(stream, Kind.DUPLICATE_CORS, text, values=values, origin=origin)
+    elif expected.credentials and values and not _takes_credentials(stream, values[0]):
+        allowed = stream.header("access-control-allow-credentials")
+        text = (
+            f"Access-Control-Allow-Origin is {values[0]} and -Credentials {allowed or 'missing'},"
+            f" must be {origin} and true for a page that sends cookies"
+        )
+        seen_here = {"observed": values[0], "credentials": allowed}
+        yield _symptom(stream, Kind.MISSING_CORS, text, origin=origin, **seen_here)
     elif not values or values[0] not in ("*", origin):
         seen = values[0] if values else "missing"
         text = f"Access-Control-Allow-Origin is {seen}, must be {origin}"
         observed = values[0] if values else None
         yield _symptom(stream, Kind.MISSING_CORS, text, observed=observed, origin=origin)
+
+
+def _takes_credentials(stream: Stream, allowed_origin: str) -> bool:
+    """True if a page with credentials may read the answer (Fetch, 4.10, CORS check)."""
+    allowed = stream.header("access-control-allow-credentials")
+    return allowed_origin != "*" and allowed == "true"
 
 
 def _origin_of(url: str) -> str:

@@ -114,6 +114,15 @@ def then_reset(*parts: bytes | float) -> Script:
     return script
 
 
+def answering(choose: Callable[[bytes], Script]) -> Script:
+    """A script chosen by the request; for ``serve(..., read_request=False)``."""
+
+    def script(connection: socket.socket) -> None:
+        choose(request_on(connection))(connection)
+
+    return script
+
+
 def endless(start: bytes, again: bytes) -> Script:
     def script(connection: socket.socket) -> None:
         connection.sendall(start)

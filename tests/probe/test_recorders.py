@@ -210,9 +210,23 @@ def test_slow_headers_do_not_outlast_the_window(record: Record, serve: Serve) ->
 
 
 def test_a_huge_body_stops_at_the_byte_limit(record: Record, serve: Serve) -> None:
-    stream = record(ask(serve(endless(OK + b"\r\n", b"x" * 5000)).url))
+    lines = (b"data: " + b"x" * 43 + b"\n") * 100
+    stream = record(ask(serve(endless(OK + b"\r\n", lines)).url))
     assert (stream.end.kind, stream.size) == ("limit_bytes", SMALL.max_bytes)
     assert len(stream.body) == SMALL.body_limit
+
+
+def test_an_endless_line_of_an_event_stream_is_an_event_without_end(
+    record: Record, serve: Serve
+) -> None:
+    stream = record(ask(serve(endless(OK + b"\r\ndata: a\n\n", b"x" * 5000)).url))
+    assert (stream.end.kind, stream.size) == ("limit_event", SMALL.max_bytes)
+    assert stream.open_at_end
+
+
+def test_an_endless_file_is_no_event(record: Record, serve: Serve) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n"
+    assert record(ask(serve(endless(head, b"x" * 5000)).url)).end.kind == "limit_bytes"
 
 
 def test_an_endless_header_line_stops_at_the_header_limit(record: Record, serve: Serve) -> None:
@@ -311,6 +325,15 @@ def test_a_redirect_is_recorded_and_not_followed(record: Record, serve: Serve) -
     assert all(head.startswith(b"GET /events ") for head in served.heard)
 
 
+@pytest.mark.parametrize("value", [b"http://[::1/", b"/a\tb", b"\xff\xfe", b"http://x:99999/"])
+def test_a_location_that_is_no_url_is_recorded_as_it_came(
+    record: Record, serve: Serve, value: bytes
+) -> None:
+    lines = b"Location: %s\r\nSet-Cookie: =;=\x80\r\nContent-Length: 0\r\n\r\n" % value
+    stream = record(ask(serve(send(b"HTTP/1.1 302 Found\r\n" + lines)).url))
+    assert (stream.status, stream.header("location")) == (302, value.decode("latin-1"))
+
+
 def test_compressed_bytes_stay_compressed(record: Record, serve: Serve) -> None:
     body = b"\x1f\x8b not really gzip"
     head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -379,6 +402,28 @@ def test_a_refusal_that_resets_a_large_post_is_heard(record: Record, serve: Serv
     refuse = send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", 0.1)
     stream = record(ask(serve(refuse).url, method="POST", body=b"x" * 20_000_000))
     assert (stream.status, stream.end.kind) == (413, "last_chunk")
+
+
+def test_cookies_and_codings_are_sent_as_they_are_given(record: Record, serve: Serve) -> None:
+    served = serve(send(CHUNKED + b"0\r\n\r\n"))
+    given = (
+        ("Cookie", "a=1; session=s3cr3t-value"),
+        ("Accept-Encoding", "gzip"),
+        ("accept", "application/json, text/event-stream"),
+    )
+    record(ask(served.url, headers=given))
+    head = served.heard[0]
+    assert b"\r\nCookie: a=1; session=s3cr3t-value\r\n" in head
+    assert head.lower().count(b"\r\naccept-encoding: ") == 1
+    assert head.lower().count(b"\r\naccept: application/json, text/event-stream\r\n") == 1
+
+
+def test_a_client_that_comes_back_sends_the_last_id_in_utf8(record: Record, serve: Serve) -> None:
+    served = serve(send(CHUNKED + b"0\r\n\r\n"))
+    stream = record(ask(served.url).resumed("\u20ac7").resumed("\u20ac8"))
+    assert b"\r\nLast-Event-ID: \xe2\x82\xac8\r\n" in served.heard[0]
+    assert served.heard[0].count(b"Last-Event-ID") == 1
+    assert stream.variant == "resume"
 
 
 def test_connect_overrides_the_address_and_keeps_the_host(record: Record, serve: Serve) -> None:
@@ -479,6 +524,16 @@ def test_a_token_that_the_server_sends_back_is_masked(record: Record, serve: Ser
     assert stream.header("location") == "/events/?access_token=" + "*" * len(JWT)
 
 
+def test_a_cookie_and_a_key_that_the_server_sends_back_are_masked(
+    record: Record, serve: Serve
+) -> None:
+    body = b"no such session s3cr3t-value, key sk-123456"
+    served = serve(send(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body))
+    given = (("Cookie", "a=1; session=s3cr3t-value; b=2"), ("X-Api-Key", "sk-123456"))
+    stream = record(ask(served.url, headers=given))
+    assert stream.body == b"no such session ************, key *********"
+
+
 def test_a_token_cut_by_the_end_of_the_kept_body_is_masked(record: Record, serve: Serve) -> None:
     body = b"x" * (SMALL.body_limit - 20) + JWT.encode()
     served = serve(send(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body))
@@ -524,6 +579,8 @@ def test_both_recorders_agree_in_every_field(serve: Serve, script: Script) -> No
 def test_the_recorder_on_the_host_says_what_it_cannot_record() -> None:
     assert inside.record(ask("http://127.0.0.1:1/", version="2")).end.kind == "not_recorded"
     assert inside.record(ask("http://127.0.0.1:1/", proxy_command="x")).end.kind == "not_recorded"
+    proxied = ask("http://127.0.0.1:1/", proxy="http://127.0.0.1:2")
+    assert inside.record(proxied).end.kind == "not_recorded"
 
 
 def test_the_recorder_on_the_host_runs_on_its_oldest_python(serve: Serve) -> None:

@@ -138,7 +138,7 @@ class Recording:
             self._start(functools.partial(self._candidate, address))
 
     def try_elsewhere_in_doubt(self, addresses: Sequence[str]) -> None:
-        """Try these sockets if what nginx leads to turns out to be some other service."""
+        """Try these sockets if what nginx leads to is some other service, or no host at all."""
         others = [address for address in addresses if address != self._target]
         if others and self._target is not None:
             self._start(functools.partial(self._in_doubt, others))
@@ -147,7 +147,7 @@ class Recording:
         self._app_seen.wait(self._wanted.window)
         with self._lock:
             app = next((x for x in self._records if (x.hop, x.variant) == ("app", "")), None)
-        if app is not None and app.is_of_another_service:
+        if app is not None and (app.is_of_another_service or app.never_connected):
             self.try_elsewhere(addresses)
 
     def result(self) -> List[Dict[str, Any]]:

@@ -1,0 +1,21 @@
+"""What every command shares towards its operator: usage errors, and files that only he can read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done as it is written."""
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file of mode 0600, whole or not at all; raises `UsageError`."""
+    try:
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error

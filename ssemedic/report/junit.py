@@ -1,0 +1,70 @@
+"""A probe as JUnit XML: one case for each assertion and for each kind of symptom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from ssemedic.report.clean import clean
+from ssemedic.report.words import SHOWS
+
+Data = Mapping[str, Any]
+
+
+def junit(data: Data) -> str:
+    """The XML of a probe's plain data. What could not be seen is skipped, never passed."""
+    suites = Element("testsuites", name="ssemedic probe")
+    suite = SubElement(
+        suites,
+        "testsuite",
+        name=clean(data["url"]),
+        timestamp=data["started"].partition(".")[0],
+        hostname="ssemedic",
+        time=f"{data['hops'][-1]['measured']['duration']:.3f}",
+    )
+    if data["verdict"] == "unknown":
+        _error(suite, data)
+    for entry in data["assertions"]:
+        _assertion(suite, entry)
+    for kind, judged in data["judged"].items():
+        _kind(suite, kind, judged, [s for s in data["symptoms"] if s["kind"] == kind])
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    indent(suites)
+    text: str = tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _error(suite: Element, data: Data) -> None:
+    case = _case(suite, "probe", "reached")
+    end = data["hops"][-1]["record"]["end"]
+    text = clean(f"{end['kind']}: {end['detail']}" if end["detail"] else end["kind"])
+    SubElement(case, "error", type="unreachable", message=text)
+
+
+def _assertion(suite: Element, entry: Data) -> None:
+    case = _case(suite, "assert", entry["assertion"])
+    if not entry["holds"]:
+        text = clean(f"{entry['assertion']}: observed {entry['observed']}")
+        SubElement(case, "failure", type="assertion", message=text)
+    elif entry["note"]:
+        SubElement(case, "system-out").text = clean(entry["note"])
+
+
+def _kind(suite: Element, kind: str, judged: bool, symptoms: list[Data]) -> None:
+    case = _case(suite, "symptom", kind)
+    counted = [symptom for symptom in symptoms if not symptom["allowed"]]
+    if counted:
+        failure = SubElement(case, "failure", type=kind, message=clean(counted[0]["text"]))
+        failure.text = "\n".join(clean(symptom["text"]) for symptom in counted)
+    elif symptoms:
+        text = clean(f"allowed: {symptoms[0]['text']}")
+        SubElement(case, "skipped", message=text)
+    elif not judged:
+        SubElement(case, "skipped", message=f"not seen: whether it {SHOWS.get(kind, kind)}")
+
+
+def _case(suite: Element, group: str, name: str) -> Element:
+    return SubElement(suite, "testcase", classname=f"ssemedic.{group}", name=clean(name))
