@@ -32,6 +32,8 @@ EXIT_CODES = """exit codes:
 """
 #: One cause may hide a second, and that a third; more would be guessing.
 MOST_LOOKS = 3
+LOOKING = "Looking at"
+BEGUN = "; what was begun there, the host undoes by itself within three minutes"
 UNREACHABLE = 3
 USAGE = 2
 
@@ -187,7 +189,7 @@ def _add(revealed: Path, fresh: Path) -> bool:
 
 def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str]) -> Report | int:
     """The diagnosis, shown; or the exit code where there is none."""
-    answer = _run("playbooks/diagnose.yml", arguments, more, "Looking at")
+    answer = _run("playbooks/diagnose.yml", arguments, more, LOOKING)
     if isinstance(answer, int):
         return answer
     if "report" not in answer:
@@ -216,12 +218,15 @@ def _run(
                 lambda host, task: line.update(f"{host}: {task}"),
             )
         except runner.RunError as error:
-            raise UsageError(str(error)) from error
+            if doing == LOOKING:
+                raise UsageError(str(error)) from error
+            _complain(f"{arguments.host}: the run broke off: {error}{BEGUN}")
+            return UNREACHABLE
     host = arguments.host
     if host in outcome.reported:
         return outcome.reported[host]
     if host in outcome.unreachable:
-        begun = "" if doing == "Looking at" else "; the host undoes by itself what was begun"
+        begun = "" if doing == LOOKING else BEGUN
         _complain(f"{host}: cannot be reached: {outcome.unreachable[host]}{begun}")
         return UNREACHABLE
     _complain(f"{host}: {outcome.failed.get(host, 'the run ended without a report')}")

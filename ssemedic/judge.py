@@ -61,11 +61,13 @@ def judge(
 
 
 def _with(diagnosis: Diagnosis, also: Sequence[Cause]) -> Diagnosis:
-    present = {(cause.rule.id, cause.finding.hop) for cause in diagnosis.causes}
-    new = tuple(c for c in also if (c.rule.id, c.finding.hop) not in present)
+    mended = {(c.rule.id, c.finding.hop) for c in diagnosis.causes if c.finding.remedy}
+    new = tuple(c for c in also if (c.rule.id, c.finding.hop) not in mended)
+    better = {(cause.rule.id, cause.finding.hop) for cause in new}
+    kept = tuple(c for c in diagnosis.causes if (c.rule.id, c.finding.hop) not in better)
     named = {cause.rule.id for cause in new}
     return replace(
         diagnosis,
-        causes=diagnosis.causes + new,
+        causes=kept + new,
         cleared=tuple(rule for rule in diagnosis.cleared if rule not in named),
     )

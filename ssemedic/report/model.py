@@ -62,13 +62,28 @@ def report_of(judgement: Judgement) -> Report:
 
 
 def revealed_by(before: Report, after: Report) -> list[dict[str, Any]]:
-    """Confirmed causes that only showed once the ones before them were out of the way."""
-    known = {(cause["rule"], cause["hop"]) for cause in before["causes"]}
+    """Confirmed causes that only showed once the ones before them were out of the way.
+
+    One that was known, but could only be remedied now, is among them.
+    """
+    known = {
+        (cause["rule"], cause["hop"])
+        for cause in before["causes"]
+        if cause["remedy"] or not _remediable(after, cause)
+    }
     return [
         cause
         for cause in after["causes"]
         if cause["status"] == Status.CONFIRMED and (cause["rule"], cause["hop"]) not in known
     ]
+
+
+def _remediable(report: Report, cause: Mapping[str, Any]) -> bool:
+    return any(
+        other["remedy"]
+        for other in report["causes"]
+        if (other["rule"], other["hop"]) == (cause["rule"], cause["hop"])
+    )
 
 
 def revealed_cause(data: Mapping[str, Any]) -> Cause | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssemedic.stream import parser
-from ssemedic.stream.parser import Comment, Parsed, Parser, parse
+from ssemedic.stream.parser import Comment, Fault, Parsed, Parser, parse
 from ssemedic.stream.record import End, Read, Stream
 
 
@@ -193,6 +193,16 @@ def test_a_record_is_parsed_with_the_times_of_its_reads() -> None:
 
 def test_lines_that_are_no_field_are_counted() -> None:
     assert parsed(b'{"a": 1}\n\nretry: x\nid: 1\n\n').ignored == 1
+
+
+def test_a_fault_is_counted_and_its_first_place_kept() -> None:
+    result = parsed(b"data: a\n\nretry: x\nretry: 5\nretry: y\n\n")
+    assert result.faults == (Fault("retry_not_digits", 9, 2),)
+
+
+def test_a_character_cut_by_our_own_limit_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parser, "MAX_LINE", 7)
+    assert parsed("data: \u20ac\n\n".encode()).faults == ()
 
 
 def test_an_unfinished_event_says_since_when() -> None:

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from record_builder import EVENT, GOOD_HEADERS, PING, every, healthy, stream
 
-from ssemedic.stream.coding import MAX_DECODED, parse_decoded
+from ssemedic.stream.coding import MAX_DECODED, MAX_LINES, parse_decoded
 from ssemedic.stream.detect import Expected, observe, observe_one
 from ssemedic.stream.record import End, Phases, Stream
 from ssemedic.symptoms import Symptom
@@ -126,6 +126,17 @@ def test_a_redirect_is_a_wrong_status_with_its_target() -> None:
     assert symptom.measured["location"] == "/login"
 
 
+def test_a_circle_of_redirects_is_one_symptom() -> None:
+    record = stream(
+        "public", status=302, end="limit_redirects", redirects=("http://a/", "http://b/")
+    )
+    assert only(record).kind == "redirect_loop"
+
+
+def test_204_tells_a_browser_not_to_come_back() -> None:
+    assert "not to come back" in only(stream("app", status=204, end="last_chunk", at=0.05)).text
+
+
 def test_html_instead_of_a_stream() -> None:
     headers = (("Content-Type", "text/html; charset=utf-8"),)
     assert kinds(stream("app", (0.03, b"<html>"), headers=headers, end="last_chunk")) == [
@@ -213,6 +224,15 @@ def test_a_break_while_bytes_flow_is_a_cut_after() -> None:
     assert symptom.measured["known_limits"][0].startswith("15 s: Envoy")
 
 
+def test_a_cut_after_less_silence_than_it_outlived_is_no_cut_when_idle() -> None:
+    record = stream("nginx", (0.03, EVENT), (10.0, EVENT), end="truncated", at=15.0)
+    symptom = only(record)
+    assert (symptom.kind, symptom.measured["survived_seconds"]) == ("cut_after", 9.97)
+    assert symptom.measured["known_limits"][0].startswith("15 s: Envoy")
+    steady = stream("nginx", (0.03, EVENT), (5.0, EVENT), end="truncated", at=10.0)
+    assert kinds(steady) == ["cut_when_idle"]
+
+
 def test_a_reset_while_bytes_flow_is_a_reset() -> None:
     assert kinds(stream("app", *every(0.5, until=4.0), end="reset", at=4.0)) == ["reset"]
 
@@ -236,6 +256,20 @@ def test_pings_do_not_hide_events_without_a_blank_line() -> None:
 
 def test_json_lines_are_not_parsable() -> None:
     assert kinds(stream("app", *every(0.4, b'{"a": 1}\n\n'))) == ["not_parsable"]
+
+
+def test_a_line_without_end_is_not_parsable_even_after_events() -> None:
+    record = stream("app", (0.03, EVENT + b"data: " + b"x" * 900), end="limit_event", at=0.1)
+    assert kinds(record) == ["not_parsable"]
+
+
+def test_bytes_that_drip_are_not_parsable() -> None:
+    assert kinds(stream("app", *every(1.0, b"d"))) == ["not_parsable"]
+
+
+def test_a_large_event_over_a_slow_network_is_parsable() -> None:
+    assert kinds(stream("app", *every(0.1, b"d" * 100))) == []
+    assert kinds(stream("app", *every(1.0, b"d", start=6.0))) == []
 
 
 def test_an_event_that_just_began_is_still_parsable() -> None:
@@ -272,6 +306,13 @@ def test_a_coding_that_cannot_be_decoded_is_compressed() -> None:
     assert kinds(stream("app", (0.03, b"\x8b\x00"), headers=headers)) == ["compressed"]
 
 
+def test_a_coding_that_is_unknown_says_nothing_of_a_clean_end() -> None:
+    headers = (*GOOD_HEADERS, ("Content-Encoding", "br"))
+    over = stream("app", (0.03, b"\x8b\x00"), headers=headers, end="last_chunk", at=0.1)
+    assert kinds(over) == ["compressed"]
+    assert "cannot be decoded here" in only(over).text
+
+
 def test_a_coding_named_identity_is_none() -> None:
     headers = (*GOOD_HEADERS, ("Content-Encoding", "identity"))
     assert kinds(stream("app", (0.03, EVENT), headers=headers)) == []
@@ -286,6 +327,15 @@ def test_a_compressed_bomb_is_decoded_up_to_a_limit() -> None:
     assert parsed is not None
     assert parsed.pending == MAX_DECODED
     assert kinds(record) == ["compressed"]
+    assert kinds(Stream(**{**vars(record), "end": End("last_chunk", 0.1)})) == ["compressed"]
+
+
+def test_a_compressed_bomb_of_lines_is_read_up_to_a_limit() -> None:
+    coder = zlib.compressobj(9, wbits=31)
+    data = coder.compress(b":\n" * 500_000) + coder.flush()
+    parsed = parse_decoded(stream("app", (0.03, data), headers=GZIP))
+    assert parsed is not None
+    assert MAX_LINES <= len(parsed.comments) < 2 * MAX_LINES
 
 
 # --- promised, and not kept -----------------------------------------------------------------
@@ -327,6 +377,21 @@ def test_two_allowed_origins_are_a_duplicate(values: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("values", [(), ("https://other.example.org",), ("null",)])
 def test_an_origin_that_is_not_allowed_is_missing(values: tuple[str, ...]) -> None:
     assert kinds(cors(*values), PAGE) == ["missing_cors"]
+
+
+WITH_COOKIES = Expected(origin="https://app.example.org", credentials=True)
+
+
+@pytest.mark.parametrize("value", ["*", "https://app.example.org"])
+def test_a_page_with_cookies_needs_its_own_origin_and_credentials(value: str) -> None:
+    symptom = only(cors(value), WITH_COOKIES)
+    assert (symptom.kind, symptom.measured["observed"]) == ("missing_cors", value)
+
+
+def test_a_page_with_cookies_that_is_allowed_is_healthy() -> None:
+    allowed = cors("https://app.example.org")
+    lines = (*allowed.headers, ("Access-Control-Allow-Credentials", "true"))
+    assert kinds(Stream(**{**vars(allowed), "headers": lines}), WITH_COOKIES) == []
 
 
 def test_cors_is_not_judged_without_a_page_or_for_the_own_origin() -> None:
