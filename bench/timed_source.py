@@ -25,7 +25,7 @@ _TIMED_EVERY = 0.04
 _HUGE = b"data: " + b"x" * 150_000 + b"\n\n"
 
 #: Each one a healthy stream; "post" ends, as the answer to a POST does.
-SHAPES = ("slow", "bursty", "tiny", "huge", "comments", "post")
+SHAPES = ("slow", "bursty", "tiny", "huge", "comments", "fields", "post")
 CUTS = ("truncated", "reset", "last_chunk")
 
 _ENDLESS: dict[str, tuple[Part, ...]] = {
@@ -34,6 +34,7 @@ _ENDLESS: dict[str, tuple[Part, ...]] = {
     "tiny": ((b"data:1\n\n", 0.15),),
     "huge": ((_HUGE, 0.6),),
     "comments": ((b": ping\n\n", 0.7),),
+    "fields": ((b"id: 7\r\nevent: note\r\nretry: 3000\r\ndata: a\r\ndata: b\r\n\r\n", 0.5),),
 }
 
 

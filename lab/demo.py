@@ -16,7 +16,7 @@ from lab.layout import PROJECT
 #: The first users' symptom first: it opens, and fails within milliseconds.
 FAULTS = (
     ("web1", "nginx_http10_upstream", "EventSource opens, then fails within milliseconds"),
-    ("web2", "sd_limitnofile", "EventSource stays CONNECTING: not one byte comes"),
+    ("web2", "sd_start_limit", "EventSource fails at once and for good (readyState 2)"),
 )
 WATCH_SECONDS = 3  # both faults show at once; a repair in earnest watches longer
 

@@ -17,6 +17,8 @@ from ssemedic.probe.capacity_tally import Latencies, Spread
 #: Seconds for a connection, and then for the head of its answer.
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
+#: At the end of the run, what has waited this long counts as not answered.
+LATE_SECONDS = 1.0
 #: Connections being made at once, and streams that wait for their answer at once.
 CONNECTING = 64
 UNANSWERED = 512
@@ -153,16 +155,12 @@ class Crew:
             self._room.clear()
             await self._room.wait()
 
-    def sweep(self) -> None:
-        """Give up the streams whose answer is overdue."""
-        due = self.now() - ANSWER_SECONDS
+    def sweep(self, allowed: float = ANSWER_SECONDS) -> None:
+        """Give up the streams that have waited for their answer longer than the seconds allowed."""
+        due = self.now() - allowed
         overdue = [stream for stream in self.unanswered.values() if stream.sent_at <= due]
         for stream in overdue:
-            stream.give_up("no_answer", f"no headers within {ANSWER_SECONDS:g} s")
-
-    def all_over(self) -> bool:
-        """True once every attempt was made and nothing is open any more."""
-        return self.attempts >= self.streams and self.settled and not self.held
+            stream.give_up("no_answer", f"no headers within {allowed:g} s")
 
     @property
     def settled(self) -> bool:

@@ -46,6 +46,7 @@ class Seen:
     cpu_share: float | None
     overflows: int | None
     finite: bool = False
+    interrupted: bool = False
 
 
 def first_limit(seen: Seen) -> Limit | None:
@@ -58,6 +59,13 @@ def first_limit(seen: Seen) -> Limit | None:
         return _lost(first, seen) if first in seen.dropped else _refused(first, seen)
     if seen.allowed < seen.asked:
         return _own_fds(seen, seen.allowed)
+    if (seen.overflows or 0) >= least:
+        text = "the listener's queue overflows: streams open a second or more late, or not at all"
+        return Limit("backlog", text, seen.opened, _dropped_by_kernel(seen), False)
+    waiting = seen.allowed - seen.opened - sum(one.count for one in seen.refused)
+    if waiting >= least and not seen.interrupted:
+        text = "streams were still waiting for an answer when the time was up"
+        return Limit("unknown", text, seen.opened, (f"{waiting:,} streams waited",), False)
     if seen.cpu_share is not None and seen.cpu_share > 0.9:
         text = "this process used a whole core: the server could give more than it could take"
         share = f"{100 * seen.cpu_share:.0f} % of a core while holding"
@@ -200,11 +208,14 @@ def _evidence(first: Trouble, seen: Seen) -> tuple[str, ...]:
         lines.append(f"it said: {first.detail}")
     if first.kind == "own_ports" and seen.own.ports is not None:
         lines.append(f"{seen.own.ports:,} ports in ip_local_port_range")
-    if seen.overflows:
-        lines.append(
-            f"this machine's listeners dropped {seen.overflows:,} connections meanwhile"
-            " (ListenOverflows)"
-        )
+    lines += _dropped_by_kernel(seen)
     near = [text for count, text in _WELL_KNOWN if 0.95 * count <= first.held <= 1.01 * count]
     lines += [f"{first.held:,} open streams are near {text}" for text in near]
     return tuple(lines)
+
+
+def _dropped_by_kernel(seen: Seen) -> tuple[str, ...]:
+    if not seen.overflows:
+        return ()
+    text = f"this machine's listeners dropped {seen.overflows:,} connections meanwhile"
+    return (f"{text} (ListenOverflows)",)

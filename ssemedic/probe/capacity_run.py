@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ssemedic.probe import capacity_own
-from ssemedic.probe.capacity_crew import CONNECTING, Address, Crew
+from ssemedic.probe.capacity_crew import CONNECTING, LATE_SECONDS, Address, Crew
 from ssemedic.probe.capacity_limits import Seen, first_limit
 from ssemedic.probe.capacity_load import Load, Progress
 from ssemedic.probe.capacity_result import CapacityResult, OwnCost, Trouble
 from ssemedic.probe.capacity_stream import Speech
 from ssemedic.probe.request import mask
 
+_INTERRUPTED = "interrupted"
 _TICK = 0.05  # seconds between two looks at the clock
 #: With fewer streams, memory per stream says more about the interpreter than about them.
 _LEAST_FOR_MEMORY = 100
@@ -72,8 +73,9 @@ class Run:
                 stopped = "the first stream did not open"
                 if crew.opened_count:
                     stopped = await self._all(crew)
+            crew.sweep(LATE_SECONDS)
         except asyncio.CancelledError:
-            stopped = "interrupted"
+            stopped = _INTERRUPTED
         finally:
             self._look_at_memory()
             end = self._mark(crew)
@@ -208,6 +210,7 @@ class Run:
                     cpu_share=share,
                     overflows=self._new_overflows(),
                     finite=self._load.method != "GET",
+                    interrupted=stopped == _INTERRUPTED,
                 )
             ),
         )

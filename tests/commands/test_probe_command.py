@@ -228,18 +228,26 @@ def test_no_form_of_the_report_holds_a_secret(
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_hostile_events_cannot_steer_the_terminal(serve: Serve, run: Run, tmp_path: Path) -> None:
-    head = HEAD.replace(b"Cache", b"X-Evil: " + HOSTILE + b"\r\nCache")
-    served = serve(
-        send(head, b"event: " + HOSTILE + b"\ndata: " + HOSTILE + b"\n\n", b":" + HOSTILE)
-    )
+def test_hostile_events_cannot_steer_the_terminal(serve: Serve, run: Run) -> None:
+    event = b"event: " + HOSTILE + b"\ndata: " + HOSTILE + b"\n\n"
+    ran = run("probe", serve(send(HEAD, event, b":" + HOSTILE + b"\n")).url, "--for", "1s")
+    assert ran.out.count("\\x1b[2J\\x1b]0;owned\\x07 [bold]x[/bold] \\u202eevil") == 3
+    assert is_inert(ran.out + ran.err)
+
+
+def test_hostile_headers_are_harmless_in_every_form(serve: Serve, run: Run, tmp_path: Path) -> None:
+    kind = b"Content-Type: text/" + HOSTILE + b"<b>&\r\n"
+    head = b"HTTP/1.1 200 OK\r\n" + kind + b"Content-Length: 2\r\n\r\nhi"
     svg, xml = tmp_path / "a.svg", tmp_path / "a.xml"
-    ran = run("probe", served.url, "--for", "1s", "--svg", str(svg), "--junit", str(xml))
-    text = ran.out + ran.err + svg.read_text() + xml.read_text()
+    ran = run("probe", serve(send(head)).url, "--for", "1s", "--svg", str(svg), "--junit", str(xml))
     assert "\\x1b[2J" in ran.out
-    assert not [c for c in text if (ord(c) < 32 and c != "\n") or c == "\u202e"]
+    assert is_inert(ran.out + ran.err + svg.read_text() + xml.read_text())
     ElementTree.fromstring(svg.read_text())
     ElementTree.fromstring(xml.read_text())
+
+
+def is_inert(text: str) -> bool:
+    return not [c for c in text if (ord(c) < 32 and c != "\n") or c == "\u202e"]
 
 
 def test_json_on_standard_output_is_only_json_and_reads_back_as_a_record(

@@ -165,7 +165,7 @@ def test_events_that_flood_are_healthy_up_to_the_limit(probe: Probe, serve: Serv
 
 def test_an_event_one_byte_a_second_never_forms(probe: Probe, serve: Serve) -> None:
     drip = [part for byte in b"data: hello" for part in (bytes([byte]), 0.5)]
-    outcome = probe(serve(held(HEAD + b"\r\n", *drip)).url, window=4.5)
+    outcome = probe(serve(held(HEAD + b"\r\n", *drip)).url, window=3.7)
     assert (outcome["end"], outcome["kinds"]) == ("limit_time", ["not_parsable"])
 
 

@@ -158,7 +158,7 @@ def test_what_is_no_rhythm_has_no_cadence(arrivals: tuple[tuple[float, bytes], .
     assert cadence(stream("app", *arrivals)) is None
 
 
-def slow(gap: float, at: float = 200.0, **changes: object) -> Stream:
+def slow(gap: float, at: float = 172.0, **changes: object) -> Stream:
     return stream("public", *every(gap, PING, until=at), at=at, window=at, **changes)
 
 
