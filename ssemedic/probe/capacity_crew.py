@@ -19,6 +19,7 @@ CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
 #: At the end of the run, what has waited this long counts as not answered.
 LATE_SECONDS = 1.0
+_SHORTEST = 0.1  # seconds that a connection is given in any case
 #: Connections being made at once, and streams that wait for their answer at once.
 CONNECTING = 64
 UNANSWERED = 512
@@ -53,10 +54,12 @@ class Address:
 class Crew:
     """Opens streams, keeps the counts, and knows when it must stop."""
 
-    def __init__(self, speech: Speech, address: Address, streams: int) -> None:
+    def __init__(
+        self, speech: Speech, address: Address, streams: int, zero: float, seconds: float
+    ) -> None:
+        """For so many streams and seconds, from that second of the monotonic clock."""
         self.speech = speech
         self.address = address
-        self.streams = streams
         self.buffer = bytearray(READ_BYTES)
         self.unanswered: dict[int, HeldStream] = {}  # in the order in which they asked
         self.held: dict[int, HeldStream] = {}
@@ -73,8 +76,10 @@ class Crew:
         self.first_event = Spread()
         self.latencies = Latencies(streams)
         self.drowning = ""  # why the rule says to stop
+        self.closing = False  # what ends from now on was ended by us
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=OUTCOMES)
-        self._zero = time.monotonic()
+        self._zero = zero
+        self._seconds = seconds
         self._room = asyncio.Event()
         self._room.set()
 
@@ -97,7 +102,8 @@ class Crew:
     def failed(self, stream: HeldStream, kind: str, detail: str) -> None:
         """It did not open."""
         self._answered(stream)
-        self._fail(kind, detail)
+        if not self.closing:
+            self._fail(kind, detail)
 
     def dropped(self, stream: HeldStream, kind: str, detail: str) -> None:
         """It was open, and the server or the network ended it."""
@@ -123,6 +129,7 @@ class Crew:
     async def open(self, number: int) -> None:
         """One attempt, up to the request; what comes of it is counted."""
         self.attempts += 1
+        allowed = max(_SHORTEST, min(CONNECT_SECONDS, self._seconds - self.now()))
         loop = asyncio.get_running_loop()
         sock: socket.socket | None = None
         try:
@@ -131,13 +138,13 @@ class Crew:
             if self.address.family == socket.AF_UNIX:
                 sock.connect(self.address.where)  # done, or EAGAIN, which asyncio takes for success
             else:
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asyncio.timeout(allowed):
                     await loop.sock_connect(sock, self.address.where)
             await loop.create_connection(lambda: HeldStream(number, self), sock=sock)
         except TimeoutError:
             assert sock is not None
             sock.close()
-            self._fail("connect_timeout", f"no answer within {CONNECT_SECONDS:g} s")
+            self._fail("connect_timeout", f"no answer within {allowed:.1f} s")
         except OSError as error:
             if sock is not None:
                 sock.close()
@@ -169,6 +176,7 @@ class Crew:
 
     def close(self) -> None:
         """End every stream from our side."""
+        self.closing = True
         for streams in (self.unanswered, self.held):
             for stream in list(streams.values()):
                 stream.close()

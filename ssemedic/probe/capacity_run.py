@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ssemedic.probe import capacity_own
-from ssemedic.probe.capacity_crew import CONNECTING, LATE_SECONDS, Address, Crew
+from ssemedic.probe.capacity_crew import ANSWER_SECONDS, CONNECTING, LATE_SECONDS, Address, Crew
 from ssemedic.probe.capacity_limits import Seen, first_limit
 from ssemedic.probe.capacity_load import Load, Progress
 from ssemedic.probe.capacity_result import CapacityResult, OwnCost, Trouble
@@ -60,6 +60,7 @@ class Run:
         self._stalled = 0.0
         self._held_from: _Mark | None = None
         self._bug: BaseException | None = None
+        self._zero = time.monotonic()
 
     async def result(self) -> CapacityResult:
         """Hold the streams; everything is closed when it returns."""
@@ -73,7 +74,6 @@ class Run:
                 stopped = "the first stream did not open"
                 if crew.opened_count:
                     stopped = await self._all(crew)
-            crew.sweep(LATE_SECONDS)
         except asyncio.CancelledError:
             stopped = _INTERRUPTED
         finally:
@@ -87,15 +87,16 @@ class Run:
         return self._report(crew, end, held, end.cpu - started_with, stopped)
 
     def _crew(self, address: Address) -> Crew:
-        return Crew(self._speech, address, self._allowed)
+        return Crew(self._speech, address, self._allowed, self._zero, self._load.seconds)
 
     async def _first(self, crew: Crew) -> Crew:
         """One stream, at the first address that takes it: thousands must not ask in vain."""
         for address in self._addresses:
             crew = self._crew(address)
             await crew.open(0)
-            while not crew.settled:
+            while not crew.settled and crew.now() < self._load.seconds:
                 await self._tick(crew)
+            crew.sweep(0.0 if crew.now() >= self._load.seconds else ANSWER_SECONDS)
             if crew.opened_count or not _ADDRESS_FAILED & crew.refused.keys():
                 break
         return crew
@@ -107,6 +108,7 @@ class Run:
         try:
             return await self._watch(crew, openers)
         finally:
+            crew.closing = True
             for opener in openers:
                 opener.cancel()
             ends = await asyncio.gather(*openers, return_exceptions=True)
@@ -139,6 +141,7 @@ class Run:
                 next_second += 1.0
                 self._look_at_memory()
                 self._tell(crew)
+        crew.sweep(LATE_SECONDS)
         return "the time was up"
 
     async def _tick(self, crew: Crew) -> None:

@@ -178,7 +178,7 @@ class HeldStream(asyncio.BufferedProtocol):
 
     def _refused(self) -> None:
         excerpt, self._excerpt = self._excerpt or bytearray(), None
-        self._over(self._said, excerpt.decode("latin-1"))
+        self._over(self._said, " ".join(excerpt.decode("latin-1").split()))
 
     def _event(self, checksum: int, piece: bytes) -> None:
         self._crew.event(self, checksum, piece)

@@ -32,8 +32,9 @@ def _compare(first: Stream, resumed: Stream, last_id: str) -> Iterator[Symptom]:
         return
     at = ids.index(last_id)
     had, due = set(ids[: at + 1]), ids[at + 1 :]
-    came = {event.id for event in _events(resumed) if event.id}
-    lost = [name for name in due if name not in came]
+    came = ids_of(resumed)
+    anew = bool(came) and came[0] == ids[0]  # then what is due may come after our window
+    lost = [] if anew else [name for name in due if name not in came]
     again = [name for name in came if name in had]
     if lost:
         text = (
@@ -47,6 +48,8 @@ def _compare(first: Stream, resumed: Stream, last_id: str) -> Iterator[Symptom]:
             f"{resumed.hop}: {len(again)} events came again that Last-Event-ID {last_id!r}"
             " said the client has"
         )
+        if anew:
+            text += f"; the stream began anew at id {ids[0]!r}"
         yield Symptom(Kind.REPLAYED, resumed.hop, text, {"again": len(again), "known": len(had)})
 
 

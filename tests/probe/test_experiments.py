@@ -171,7 +171,7 @@ MESSAGE = Message("/messages", {"text": "hello"})
 
 
 def test_a_stream_that_lives_while_it_is_busy_is_cut_by_silence(serve: Serve) -> None:
-    served = serve(Chat(idle=1.1).script(), read_request=False)
+    served = serve(Chat(idle=1.6).script(), read_request=False)
     wanted = Wanted(names=("idle",), message=MESSAGE)
     found = one(run(ask(served.url, window=6.0), wanted))
     assert found.conclusion.startswith("silence is what is cut, after 1.")
@@ -213,7 +213,7 @@ def numbered(*ids: int) -> Script:
         (numbered(4, 5), []),
         (numbered(), ["lost_on_resume"]),
         (numbered(1, 2, 3, 4, 5), ["replayed"]),
-        (numbered(1), ["lost_on_resume", "replayed"]),
+        (numbered(1), ["replayed"]),
     ],
     ids=["as it should", "forgets", "replays", "begins anew"],
 )
@@ -337,7 +337,8 @@ def test_the_size_from_which_a_message_passes_is_found(
     monkeypatch.setattr(message_experiments, "_PROMPT", 0.4)
     served = serve(Chat(buffer=buffer).script(), read_request=False)
     wanted = Wanted(names=("sizes",), message=MESSAGE)
-    assert said in one(run(request := ask(served.url), wanted, glance(request))).conclusion
+    request = ask(served.url)
+    assert said in one(run(request, wanted, glance(request))).conclusion
 
 
 def test_bursts_of_a_buffer_need_no_message(serve: Serve) -> None:

@@ -84,6 +84,17 @@ def test_events_that_the_client_has_are_a_replay() -> None:
     assert (symptom.kind, symptom.measured) == ("replayed", {"again": 3, "known": 3})
 
 
+def test_a_stream_that_begins_anew_is_not_said_to_lose_what_has_yet_to_come() -> None:
+    (symptom,) = compare(FIRST, numbered(1, 2), "3")
+    assert symptom.kind == "replayed"
+    assert symptom.text.endswith("the stream began anew at id '1'")
+
+
+def test_a_replay_with_gaps_is_both() -> None:
+    found = compare(FIRST, numbered(2, 3, 5), "3")
+    assert [symptom.kind for symptom in found] == ["lost_on_resume", "replayed"]
+
+
 def test_nothing_is_compared_with_a_refusal() -> None:
     assert compare(FIRST, stream("public", status=401), "3") == ()
     assert compare(FIRST, numbered(1), "unknown") == ()
