@@ -72,7 +72,7 @@ def endpoint_of(data: Mapping[str, Any]) -> tuple[Endpoint, str | None]:
         if name in values:
             values[name] = _number(name, values[name])
     if "message" in values:
-        values["message"] = _message(values["message"])
+        values["message"] = message_of(values["message"])
     return Endpoint(**values), token
 
 
@@ -109,7 +109,8 @@ def _number(name: str, value: object) -> float:
         raise EndpointError(f"endpoint: {name} is {value!r}, must be seconds") from error
 
 
-def _message(value: object) -> Message:
+def message_of(value: object) -> Message:
+    """How to send a message, from inventory data or JSON; raises `EndpointError`."""
     if not isinstance(value, Mapping) or not str(value.get("path", "")).startswith("/"):
         raise EndpointError("endpoint: message must be an object with a path that starts with /")
     body = value.get("body") or {}

@@ -35,6 +35,7 @@ from ssemedic.stream.detect import observe, observe_one
 from ssemedic.stream.measured import measured
 from ssemedic.stream.origin import origins
 from ssemedic.stream.record import Stream
+from ssemedic.stream.remarks import remarks as stream_remarks
 from ssemedic.symptoms import Expected, Symptom
 from ssemedic.token_remarks import Carried, Level, Remark, remarks
 
@@ -120,9 +121,15 @@ def _judge(asked: Asked, streams: tuple[Stream, ...]) -> Probed:
 
 
 def _symptoms(streams: Sequence[Stream], expected: Expected) -> tuple[Symptom, ...]:
+    """What the wire shows, then what is worth a remark; each kind once at a hop."""
     if len(streams) == 1:
-        return observe_one(streams[0], expected)
-    return observe(streams, expected, [stream.hop for stream in streams])
+        found = observe_one(streams[0], expected)
+    else:
+        found = observe(streams, expected, [stream.hop for stream in streams])
+    remarked = (remark for stream in streams for remark in stream_remarks(stream, expected))
+    unique = {symptom.id: symptom for symptom in (*remarked, *found)}
+    extra = tuple(s for s in unique.values() if s.id not in {seen.id for seen in found})
+    return found + extra
 
 
 def _token(asked: Asked, ours: Stream) -> tuple[tuple[Remark, ...], bool | None]:
@@ -225,7 +232,13 @@ def _capacity(arguments: argparse.Namespace, asked: Asked, console: Console) -> 
 
 def _experiment(asked: Asked, probed: Probed, names: tuple[str, ...] | None) -> Probed:
     """The probe with what experiments add; they see what the first record saw, and vary it."""
-    wanted = experiments.Wanted(names=names, expected=asked.expected)
+    wanted = experiments.Wanted(
+        names=names,
+        expected=asked.expected,
+        hops=asked.requests[:-1],
+        message=asked.message,
+        streams=asked.parallel,
+    )
     done = experiments.run(asked.url, wanted, probed.streams[-1])
     known = {symptom.id for symptom in probed.symptoms}
     new = {s.id: s for experiment in done for s in experiment.symptoms if s.id not in known}

@@ -64,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--allow", action="append", default=[], metavar="KIND", help="accept this symptom")
     add("--experiments", action="store_true", help="vary the request to tell causes apart")
     add("--experiment", action="append", default=[], metavar="NAME", help="only this one")
+    add("--parallel", type=int, default=7, metavar="K", help="streams of `many` and `fanout`")
+    add(
+        "--message",
+        type=Path,
+        metavar="FILE",
+        help='JSON that says how to send a message: {"path": "/...", "body": {...}, "id": "id"}',
+    )
 
     group = parser.add_argument_group("what is written")
     add = group.add_argument

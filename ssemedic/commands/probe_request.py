@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from ssemedic.assertions import Assertion, AssertionFormError, assertion_of
 from ssemedic.commands.output import UsageError
 from ssemedic.duration import seconds_of
-from ssemedic.endpoint import EndpointError, checked_url
+from ssemedic.endpoint import EndpointError, Message, checked_url, message_of
 from ssemedic.jwks import Key, KeyFileError, read_jwks, read_key
 from ssemedic.probe import experiments
 from ssemedic.probe.request import Limits, Request, RequestError, is_secret
@@ -27,6 +28,7 @@ LIMITS = Limits(max_bytes=16 << 20, body_limit=1 << 20)
 _LONGEST = 24 * 3600.0
 _MAX_BODY = 1 << 20
 _MOST_HOPS = 5
+_MOST_PARALLEL = 50
 _HOP = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,15})=(.+)", re.DOTALL)
 
 Value = TypeVar("Value")
@@ -41,6 +43,8 @@ class Asked:
     assertions: tuple[Assertion, ...] = ()
     allowed: frozenset[Kind] = frozenset()
     keys: tuple[Key, ...] | None = field(default=None, repr=False)
+    message: Message | None = None
+    parallel: int = 7
 
     @property
     def url(self) -> Request:
@@ -99,6 +103,8 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
     return Asked(
         requests=(*inner, ours),
         expected=Expected(arguments.origin, keepalive, window),
+        message=_message(arguments.message),
+        parallel=_parallel(arguments.parallel),
         assertions=tuple(_assertion(text) for text in arguments.assertions),
         allowed=frozenset(_kind(text) for text in arguments.allow),
         keys=_keys(arguments),
@@ -236,3 +242,21 @@ def _read(read: Callable[[Path], Value], path: Path) -> Value:
         return read(path.expanduser())
     except TokenError as error:
         raise UsageError(str(error)) from error
+
+
+def _message(path: Path | None) -> Message | None:
+    """How to send a message through the service, from a JSON file."""
+    if path is None:
+        return None
+    try:
+        return message_of(json.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise UsageError(f"--message: {path}: {error.strerror or error}") from error
+    except (ValueError, EndpointError) as error:
+        raise UsageError(f"--message: {path}: {error}") from error
+
+
+def _parallel(count: int) -> int:
+    if not 1 <= count <= _MOST_PARALLEL:
+        raise UsageError(f"--parallel: is {count}, must be 1 to {_MOST_PARALLEL}")
+    return count

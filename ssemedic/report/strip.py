@@ -70,7 +70,7 @@ ASCII = Signs(
 )
 
 _CLEAN_ENDS = ("last_chunk", "eof")
-_OPEN_ENDS = ("limit_time", "limit_bytes")
+_OPEN_ENDS = ("limit_time", "limit_bytes", "limit_event")
 
 
 @dataclass(frozen=True)

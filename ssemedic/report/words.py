@@ -166,7 +166,7 @@ def end(stream: Data) -> str:
 
 def fault(data: Data) -> str:
     """What the recorder noted about an end that was not clean, or ""."""
-    ours = data["kind"] in ("limit_time", "limit_bytes", "last_chunk", "eof")
+    ours = data["kind"] in ("limit_time", "limit_bytes", "limit_event", "last_chunk", "eof")
     return "" if ours else str(data["detail"])
 
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import jwt
 import pytest
-from scripted_server import Serve, held, send, wait_for_close
+from scripted_server import Script, Serve, answering, held, send, wait_for_close
 
 from ssemedic.probe.request import Request
 from ssemedic.stream.record import Stream
@@ -449,3 +449,56 @@ def test_the_refusal_of_secret_headers_does_not_show_them(run: Run) -> None:
     ran = run("probe", "http://127.0.0.1:1/", "--header", "Authorization: Bearer sesame-123")
     assert "sesame" not in ran.err
     assert Request(hop="x", url="http://127.0.0.1:1/").secrets() == []
+
+
+def test_what_is_worth_a_remark_is_told_too(serve: Serve, run: Run) -> None:
+    """nginx hides this header from an app, so at the client it was set at the wrong hop."""
+    wrong = HEAD.replace(
+        b"Connection: close", b"Server: nginx\r\nX-Accel-Buffering: no\r\nConnection: close"
+    )
+    ran = run("probe", serve(held(wrong, b"data: x\n\n")).url, "--for", "500ms")
+    assert ran.code == 1
+    assert "wrong_hop_header" in ran.out
+    accepted = run(
+        "probe",
+        serve(held(wrong, b"data: x\n\n")).url,
+        "--for",
+        "500ms",
+        "--allow",
+        "wrong_hop_header",
+    )
+    assert accepted.code == 0
+
+
+def test_the_message_of_an_experiment_is_described_in_a_file(
+    serve: Serve, run: Run, tmp_path: Path
+) -> None:
+    described = tmp_path / "message.json"
+    described.write_text(json.dumps({"path": "/messages", "body": {"text": "hello"}}))
+    refused = send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    def choose(asked: bytes) -> Script:
+        return refused if asked.startswith(b"POST /messages") else held(HEAD, b"data: x\n\n")
+
+    served = serve(answering(choose), read_request=False)
+    words = ("--for", "500ms", "--experiment", "fanout", "--message", str(described))
+    ran = run("probe", served.url, *words, "--parallel", "2")
+    assert "POST /messages answered 404" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "--message"),
+        ('{"body": {}}', "path that starts with /"),
+        ('["a"]', "must be an object"),
+    ],
+)
+def test_a_message_file_that_cannot_be_used_is_refused(
+    run: Run, tmp_path: Path, content: str, says: str
+) -> None:
+    described = tmp_path / "message.json"
+    described.write_text(content)
+    ran = run("probe", "http://127.0.0.1:1/", "--experiment", "fanout", "--message", str(described))
+    assert ran.code == 2
+    assert says in ran.err

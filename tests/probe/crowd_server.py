@@ -75,7 +75,7 @@ class Crowd:
         self._up.set()
         await self._stop.wait()
         server.close()
-        left = list(tasks)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
