@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -17,10 +19,11 @@ from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
 from ssemedic.commands import probe_arguments
 from ssemedic.commands.output import UsageError, save
-from ssemedic.report import terminal
 from ssemedic.report.clean import clean
-from ssemedic.report.model import Report, exit_code
-from ssemedic.rules import Rule, all_rules
+
+if TYPE_CHECKING:
+    from ssemedic.report.model import Report
+    from ssemedic.rules import Rule
 
 EXIT_CODES = """exit codes:
   0  healthy, or repaired and proven
@@ -124,6 +127,9 @@ def _host_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.report import terminal
+    from ssemedic.report.model import exit_code
+
     found = _look(arguments, console, {})
     if isinstance(found, int):
         return found
@@ -151,6 +157,9 @@ def _repair(
 
     ``revealed`` holds the causes that the change before brought to light; this one adds its own.
     """
+    from ssemedic.report import terminal
+    from ssemedic.report.model import exit_code
+
     # The plan as it will be applied; what is shown and written has its secrets masked.
     plan_file = private / "plan.json"
     known = {"sse_revealed_file": str(revealed)} if revealed.exists() else {}
@@ -189,6 +198,8 @@ def _add(revealed: Path, fresh: Path) -> bool:
 
 def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str]) -> Report | int:
     """The diagnosis, shown; or the exit code where there is none."""
+    from ssemedic.report import terminal
+
     answer = _run("playbooks/diagnose.yml", arguments, more, LOOKING)
     if isinstance(answer, int):
         return answer
@@ -208,6 +219,10 @@ def _run(
     from ssemedic import runner  # ansible_runner takes its time to import
 
     variables = {**_variables(arguments), **more}
+    # What judges and shows takes a while to import: that goes on while Ansible starts.
+    threading.Thread(
+        target=importlib.import_module, args=("ssemedic.report.terminal",), daemon=True
+    ).start()
     status = Console(stderr=True, highlight=False)
     with status.status(f"{doing} {arguments.host} ...") as line:
         try:
@@ -288,6 +303,8 @@ def _confirmed(report: Report, console: Console) -> bool:
 
 
 def _write(arguments: argparse.Namespace, report: Report) -> None:
+    from ssemedic.report import terminal
+
     if arguments.json:
         save(arguments.json, json.dumps(report, indent=2) + "\n")
     if arguments.report:
@@ -304,6 +321,8 @@ def _probe(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _rules(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.rules import all_rules
+
     del arguments
     for rule in all_rules():
         console.print(f"{rule.id:<28} {rule.layer:<9} {rule.title}", soft_wrap=True)
@@ -311,6 +330,8 @@ def _rules(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _explain(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.rules import all_rules
+
     rule = next((r for r in all_rules() if r.id == arguments.rule.replace("-", "_")), None)
     if rule is None:
         raise UsageError(f"{arguments.rule}: is not a rule; `ssemedic rules` lists them")

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jwt
-
 _VISIBLE = re.compile(r"[\x21-\x7e]+\Z")
 _VISIBLE_LINE = re.compile(r"[\x20-\x7e]+\Z")
 _MAX_BYTES = 16 * 1024
@@ -88,6 +86,8 @@ def read_secret(path: Path, what: str) -> str:
 
 def judge(token: str) -> Token:
     """What the token says of itself (RFC 7519); an opaque token only has a length."""
+    import jwt  # takes its time, and not every command judges a token
+
     try:
         header: Mapping[str, Any] = jwt.get_unverified_header(token)
         claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
