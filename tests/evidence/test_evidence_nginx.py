@@ -59,7 +59,6 @@ http { access_log "/var/log/nginx/my access.log" main; log_format error_log_form
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="nginx -t is run by root only")
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
 def test_testing_a_stopped_nginx_leaves_nothing_behind(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
