@@ -19,6 +19,7 @@ try:
     from ssemedic.diagnosis import Cause
     from ssemedic.evidence import Evidence, EvidenceError
     from ssemedic.judge import judge
+    from ssemedic.nginx import ConfigError
     from ssemedic.report.model import proof_of, report_of, revealed_cause
     from ssemedic.report.redact import withheld
 except ImportError as error:
@@ -49,7 +50,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (AssignmentError, EvidenceError) as error:
             raise AnsibleActionFail(str(error)) from error
         if assignment is None:
-            return {**result, "changed": False, "candidates": candidates(evidence)}
+            try:
+                return {**result, "changed": False, "candidates": candidates(evidence)}
+            except ConfigError as error:
+                raise AnsibleActionFail(f"no url, and nginx: {error}") from error
         also = _also(arguments.get("also"))
         judgement = judge(evidence, assignment.endpoint, assignment.judged_token, also)
         report = _plain(report_of(judgement))
