@@ -47,15 +47,22 @@ class Disruption(StrEnum):
 
 @dataclass(frozen=True)
 class NginxRemedy:
-    """Settings for the location that serves the stream.
+    """What the location that serves the stream must hold, and what it must not.
 
-    ``settings`` maps a directive to the argument lists it must have there. With
-    ``location`` set (such as "^~ /events") the location does not exist yet and is
-    added to the server.
+    ``settings`` maps a directive to the argument lists it must have there. ``without``
+    names lines that must not be in force there: the directive and its first argument,
+    as in ``("add_header", "Connection")``; one argument of several, as of
+    ``proxy_ignore_headers``, is named the same way. With ``location`` set (such as
+    "^~ /events") the location does not exist yet and is added to the server; where the
+    settings bring no pass directive, it is a copy of the one that serves the URL now.
+    ``process`` sets limits of nginx's processes (main and events level), in place:
+    worker_connections, worker_rlimit_nofile, worker_shutdown_timeout.
     """
 
-    settings: Mapping[str, tuple[tuple[str, ...], ...]]
+    settings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    without: tuple[tuple[str, str], ...] = ()
     location: str | None = None
+    process: Mapping[str, str] = field(default_factory=dict)
     disruption: Disruption = Disruption.RELOAD
 
 
@@ -100,7 +107,9 @@ class Finding:
 
     ``where`` is file:line, a unit or a port. ``certainty`` orders causes that
     explain the same symptom: 3 a counter-test or the host's own log names it,
-    2 measurement and configuration agree, 1 only one of them.
+    2 measurement and configuration agree, 1 only one of them. ``depends`` is for
+    what a configuration alone tells: what must be true of the app or the clients
+    for it to hurt, "" where it hurts whatever they do.
     """
 
     hop: str
@@ -111,4 +120,5 @@ class Finding:
     remedy: Remedy | None = None
     advice: tuple[Advice, ...] = ()
     certainty: int = 2
+    depends: str = ""
     out_of_reach: str = ""  # why the evidence could not be had: makes the finding a suspicion

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from functools import cache
 
 from ssemedic.case import Case
+from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Finding, Layer, Severity
+from ssemedic.nginx import Route
 from ssemedic.symptoms import Kind, Symptom
 
 Check = Callable[[Case], Iterator[Finding]]
+Configured = Callable[[Route, Endpoint], Iterator[Finding]]
 
 _registered: dict[str, Rule] = {}
+_configured: dict[str, Configured] = {}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class Rule:
         """True if this cause can explain the symptom."""
         return any(sign.fits(symptom) for sign in self.explains)
 
+    @property
+    def configured(self) -> Configured | None:
+        """What an nginx configuration alone tells of this cause; None where it tells nothing."""
+        return _configured.get(self.id)
+
 
 def rule(
     *,
@@ -76,6 +85,20 @@ def rule(
             name, layer, severity, signs, needs, " ".join(title.split()), text, check
         )
         return check
+
+    return register
+
+
+def configured(check: Check) -> Callable[[Configured], Configured]:
+    """Register what an nginx configuration alone, without a host, tells of a rule's cause.
+
+    Such a finding is no diagnosis: on a host the measurement counts. It says by
+    ``Finding.depends`` what it takes, beside the configuration, to hurt.
+    """
+
+    def register(look: Configured) -> Configured:
+        _configured[check.__name__] = look
+        return look
 
     return register
 
