@@ -9,17 +9,7 @@ from enum import StrEnum
 from ssemedic.case import Case, UnseenError
 from ssemedic.finding import Finding, Severity, Status
 from ssemedic.rules import Rule, all_rules
-from ssemedic.symptoms import Kind, Symptom
-
-#: Symptoms that leave a working stream.
-_MILD = {Kind.MISSING_HEADER: Severity.HYGIENE}
-_DEGRADED = {
-    Kind.CUT_WHEN_IDLE,
-    Kind.CUT_AFTER,
-    Kind.ENDED,
-    Kind.HEADERS_LATE,
-    Kind.COMPRESSED,
-}
+from ssemedic.symptoms import Kind, Symptom, cost
 
 
 class Verdict(StrEnum):
@@ -78,7 +68,9 @@ def diagnose(case: Case) -> Diagnosis:
             cleared.append(rule.id)
     causes = _smallest(case, found)
     explained = {symptom for cause in causes for symptom in cause.explains}
-    unexplained = tuple(s for s in case.symptoms if s.id not in explained and s.kind not in _MILD)
+    unexplained = tuple(
+        s for s in case.symptoms if s.id not in explained and cost(s.kind) is not Severity.HYGIENE
+    )
     return Diagnosis(
         verdict=verdict(case, causes),
         symptoms=case.symptoms,
@@ -136,7 +128,7 @@ def _smallest(case: Case, found: Sequence[Cause]) -> tuple[Cause, ...]:
 
 def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
     """The verdict of a case; without a recorded stream there is none (missing is not health)."""
-    worst = {_severity(symptom) for symptom in case.symptoms}
+    worst = {cost(symptom.kind) for symptom in case.symptoms}
     if Severity.BROKEN in worst:
         return Verdict.BROKEN
     outermost = case.topology.streams[-1] if case.topology.streams else None
@@ -159,12 +151,6 @@ def broken_configuration(case: Case) -> str | None:
         lines = [line for line in nginx.test_output.splitlines() if "[emerg]" in line]
         return f"nginx: {lines[0] if lines else 'nginx -t fails'}"
     return None
-
-
-def _severity(symptom: Symptom) -> Severity:
-    if symptom.kind in _DEGRADED:
-        return Severity.DEGRADED
-    return _MILD.get(symptom.kind, Severity.BROKEN)
 
 
 def _notes(case: Case) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ssemedic.finding import Severity
+
 
 class Kind(StrEnum):
     """The kinds of symptoms. The comment says what a person with a browser sees."""
@@ -48,6 +50,29 @@ class Kind(StrEnum):
     FANOUT_PARTIAL = "fanout_partial"  # some tabs get a message, others never do
     FEW_STREAMS = "few_streams"  # the first tabs work, the next one fails
     SIX_CONNECTIONS = "six_connections"  # the seventh tab hangs: no HTTP/2
+
+
+#: What a symptom costs the people at the browser; all that are not named break the stream.
+_COSTS: Mapping[Kind, Severity] = {
+    # The stream comes through as it should.
+    Kind.MISSING_HEADER: Severity.HYGIENE,
+    Kind.WRONG_HOP_HEADER: Severity.HYGIENE,
+    # It works for most people, most of the time.
+    Kind.COMPRESSED: Severity.DEGRADED,
+    Kind.CUT_AFTER: Severity.DEGRADED,
+    Kind.CUT_WHEN_IDLE: Severity.DEGRADED,
+    Kind.ENDED: Severity.DEGRADED,
+    Kind.ERROR_WITHOUT_CORS: Severity.DEGRADED,
+    Kind.HEADERS_LATE: Severity.DEGRADED,
+    Kind.KEEPALIVE_SLOW: Severity.DEGRADED,
+    Kind.NOT_CONFORMING: Severity.DEGRADED,
+    Kind.SIX_CONNECTIONS: Severity.DEGRADED,
+}
+
+
+def cost(kind: str) -> Severity:
+    """What a kind of symptom costs; a kind that is not known counts as broken."""
+    return _COSTS.get(Kind(kind), Severity.BROKEN) if kind in set(Kind) else Severity.BROKEN
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any
 
 from ssemedic import __version__
 from ssemedic.assertions import Checked
+from ssemedic.finding import Severity
 from ssemedic.probe.experiments import Experiment
 from ssemedic.report.redact import redact_report
-from ssemedic.report.words import MILD
 from ssemedic.stream.coding import coding, parse_decoded
 from ssemedic.stream.measured import longest_gap, measured
 from ssemedic.stream.parser import Parsed
 from ssemedic.stream.record import Stream
-from ssemedic.symptoms import Expected, Kind, Symptom
+from ssemedic.symptoms import Expected, Kind, Symptom, cost
 from ssemedic.token_remarks import Remark
 
 SCHEMA = 1
@@ -27,14 +27,6 @@ HEALTHY, DEGRADED, BROKEN, UNKNOWN = "healthy", "degraded", "broken", "unknown"
 
 #: Nobody was there to be judged: neither a person nor a pipeline learns more than that.
 _NOBODY = frozenset({Kind.UNREACHABLE, Kind.REFUSED})
-#: The stream works for most people, most of the time.
-_FLAWS = MILD | {
-    Kind.NOT_CONFORMING,
-    Kind.WRONG_HOP_HEADER,
-    Kind.KEEPALIVE_SLOW,
-    Kind.ERROR_WITHOUT_CORS,
-    Kind.SIX_CONNECTIONS,
-}
 _JWT = re.compile(rb"eyJ[\w-]{10,}\.[\w-]+\.[\w-]*")
 
 
@@ -69,7 +61,7 @@ class Probed:
         of_url = {symptom.kind for symptom in self.counted if symptom.hop == ours.hop}
         if ours.end.kind == "not_recorded" or of_url & _NOBODY:
             return UNKNOWN
-        if kinds - _FLAWS:
+        if any(cost(kind) is Severity.BROKEN for kind in kinds):
             return BROKEN
         return DEGRADED if kinds else HEALTHY
 

@@ -266,7 +266,7 @@ def _break(page: Page, hops: Sequence[Data], index: int) -> None:
 
 
 def _mark(page: Page, hop: Data) -> tuple[str, str]:
-    grave = [kind for kind in hop["symptoms"] if kind not in words.MILD]
+    grave = [kind for kind in hop["symptoms"] if words.is_grave(kind)]
     if grave:
         return page.signs.bad, BAD
     if hop["stream"] is None:
@@ -288,7 +288,7 @@ def _why_not(report: Data, hop: Data) -> str:
 
 
 def _symptom(page: Page, hop: str, kind: str, origin: Data | None) -> None:
-    style = WARN if kind in words.MILD else BAD
+    style = BAD if words.is_grave(kind) else WARN
     if origin:
         said = str(origin["text"]).removeprefix(f"{hop}: ")
         page.put(page.join(page.host(f"{kind}: ", style), page.host(said)), _INDENT)

@@ -9,7 +9,7 @@ from typing import Any
 from ssemedic.diagnosis import Verdict
 from ssemedic.duration import spell
 from ssemedic.finding import Disruption, Severity, Status
-from ssemedic.symptoms import Kind
+from ssemedic.symptoms import Kind, cost
 
 Data = Mapping[str, Any]
 
@@ -88,9 +88,6 @@ OUTCOMES: Mapping[str, str] = {
 #: Neither a shell nor Ansible sees anything but a word in these characters.
 _PASTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]*")
 
-#: Symptoms that do not stop a stream; a hop that shows only these still counts as streaming.
-MILD = frozenset({Kind.MISSING_HEADER})
-
 
 def verdict_sentence(report: Data) -> str:
     """Who, how bad, and why, in one sentence or two. Holds host text: not yet cleaned."""
@@ -125,7 +122,7 @@ def reason(report: Data) -> str:
         sure = "" if cause["status"] == Status.CONFIRMED else "probably "
         more = f", and {_others(len(causes) - 1)}" if len(causes) > 1 else ""
         return f"{_cause(cause, symptom, sure)}{_where(cause)}{more}."
-    grave = [s for s in report["unexplained"] if s["kind"] not in MILD]
+    grave = [s for s in report["unexplained"] if is_grave(s["kind"])]
     if grave:
         return f"{_shows(grave[0])}, and no known cause explains it."
     if causes and causes[0]["severity"] != Severity.HYGIENE:
@@ -134,6 +131,11 @@ def reason(report: Data) -> str:
         return _unknown(report)
     names = [hop["name"] for hop in report["hops"] if hop["stream"]]
     return f"The stream comes through at every hop: {', '.join(names)}."
+
+
+def is_grave(kind: str) -> bool:
+    """True if the symptom stops or harms a stream; without one a hop counts as streaming."""
+    return cost(kind) is not Severity.HYGIENE
 
 
 def hop_subject(hop: str) -> str:
@@ -220,9 +222,9 @@ def place(where: str) -> str:
 def breaks_at(report: Data) -> str | None:
     """The innermost hop that shows a symptom which stops or harms the stream."""
     for hop in report["hops"]:
-        if any(kind not in MILD for kind in hop["symptoms"]):
+        if any(map(is_grave, hop["symptoms"])):
             return str(hop["name"])
-    origins = [s["hop"] for s in report["symptoms"] if s["kind"] not in MILD]
+    origins = [s["hop"] for s in report["symptoms"] if is_grave(s["kind"])]
     return str(origins[0]) if origins else None
 
 
