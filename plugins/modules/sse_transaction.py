@@ -177,7 +177,7 @@ undone_by_host:
   type: list
   returned: activated, status
 receipt:
-  description: How the change ended, by whom (run, timer, recovery) and when.
+  description: How the change ended, by whom (run, timer, boot, recovery) and when.
   type: dict
   returned: committed, reverted
 transactions:

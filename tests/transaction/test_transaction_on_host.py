@@ -158,6 +158,34 @@ def test_the_host_alone_goes_back_when_nobody_confirms(host: Host, step: str) ->
     assert host.answers()
 
 
+@pytest.mark.parametrize(
+    ("step", "restart"),
+    [("", "systemctl --no-block reboot"), ("swapped 1", "systemctl reboot -ff")],
+    ids=["activated, orderly", "half swapped, at once"],
+)
+def test_a_restart_of_the_host_undoes_what_nobody_confirmed(
+    host: Host, step: str, restart: str
+) -> None:
+    before = host.look()
+    host.perform("activate", changes=changes(host), activation=ACTIVATION, die_at=step, id="cut")
+    assert "undo-at-boot-cut.service" in host.must("ls /etc/systemd/system")
+    host.run(restart)
+    end = time.monotonic() + 60
+    while host.run("test -e /var/lib/ssemedic/cut/receipt.json").returncode != 0:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    while host.look() != before:
+        assert time.monotonic() < end, host.look()
+        time.sleep(0.5)
+    told = host.perform("status")["undone_by_host"]
+    assert [one["by"] for one in told] == ["boot"]
+    assert "the host was restarted before the change was confirmed" in told[0]["sentence"]
+    assert host.must("find /etc -name '*ssemedic*'") == ""
+    while not host.answers():
+        assert time.monotonic() < end
+        time.sleep(0.5)
+
+
 def test_a_configuration_that_nginx_refuses_never_becomes_real(host: Host) -> None:
     done = host.perform(
         "activate",

@@ -1,7 +1,8 @@
 """The dead-man timer: the host undoes a change that nobody confirms.
 
 Armed before the first file changes. It needs neither the controller nor this module: the
-program it runs lies, complete, in the transaction's own directory.
+program it runs lies, complete, in the transaction's own directory. Where systemd runs, the
+next boot undoes the change too (boot.py): a timer does not survive a restart of the host.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from . import boot
 from .errors import ChangeError
 from .files import sync_directory
+from .journal import Journal
 from .process import one_line, run, started
 from .units import systemd_runs
 
 # All that undo.py imports, and undo.py itself; a test runs this bundle alone.
-BUNDLE = ("__init__", "errors", "process", "files", "journal", "units", "nginx", "guard", "undo")
+BUNDLE = (
+    *("__init__", "errors", "process", "files", "journal", "units", "nginx", "boot", "guard"),
+    "undo",
+)
 _LAUNCHER = '''\
-"""Undo the change that this directory describes: python3 undo.py [--after SECONDS]."""
+"""Undo the change that this directory describes: undo.py [--after SECONDS | --boot]."""
 import os
 import sys
 
@@ -55,10 +61,18 @@ def unit_name(identity: str) -> str:
     return "ssemedic-undo-" + identity
 
 
-def arm(program: str, identity: str, seconds: float) -> dict[str, Any]:
-    """Start the timer; ChangeError if neither systemd nor a process of ours can hold it."""
+def arm(program: str, state: Journal) -> dict[str, Any]:
+    """Start the timer, and see to the next boot.
+
+    ChangeError if neither systemd nor a process of ours can hold the timer; OSError if the
+    boot's unit cannot be written.
+    """
+    identity, seconds = state.id, state.window
     refused = ""
     if systemd_runs():
+        starting = (unit.name for unit in state.units if unit.start)
+        before = dict.fromkeys((state.nginx_unit or "nginx.service", *starting))
+        boot.enable(identity, state.systemd_root, _python(), program, tuple(before))
         done = run(
             [
                 "systemd-run",
@@ -101,8 +115,10 @@ def armed(guard: Mapping[str, Any]) -> bool:
     return False
 
 
-def disarm(guard: Mapping[str, Any]) -> None:
+def disarm(state: Journal) -> None:
     """Stop the timer; one that has fired, or is the caller itself, is left alone."""
+    boot.disable(state.id, state.systemd_root)
+    guard = state.guard
     if guard.get("kind") == "systemd":
         run(["systemctl", "stop", guard["unit"] + ".timer"], 20)
     elif guard.get("kind") == "process" and guard["pid"] != os.getpid() and armed(guard):

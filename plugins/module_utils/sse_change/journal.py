@@ -210,7 +210,7 @@ def thing_before(where: str, number: int, kept: Kept) -> Look:
 
 
 def receipt(where: str, outcome: str, by: str, sentence: str, **facts: Any) -> dict[str, Any]:
-    """How it ended. ``by``: run (the controller), timer (the host alone) or recovery."""
+    """How it ended. ``by``: run (the controller), timer or boot (the host alone), or recovery."""
     return dict(
         facts,
         id=os.path.basename(where),
@@ -234,7 +234,11 @@ def untold(state: str) -> list[dict[str, Any]]:
     found = []
     for where in transactions(state):
         receipt = read_receipt(where)
-        if receipt and receipt["by"] == "timer" and not os.path.exists(os.path.join(where, "told")):
+        if (
+            receipt
+            and receipt["by"] in ("timer", "boot")
+            and not os.path.exists(os.path.join(where, "told"))
+        ):
             found.append(receipt)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -103,7 +104,7 @@ def commit(host: Host, identity: str) -> dict[str, Any]:
         state = _journal(where)
         receipt = journal.read_receipt(where)
         if state.phase == journal.COMMITTED:
-            guard.disarm(state.guard)
+            guard.disarm(state)
             return {"changed": False, "id": identity, "receipt": receipt}
         if state.phase != journal.ACTIVATED:
             raise ChangeError(
@@ -115,7 +116,9 @@ def commit(host: Host, identity: str) -> dict[str, Any]:
             )
         # The journal first: a timer that fires now finds the change confirmed.
         journal.save(where, state.at(journal.COMMITTED))
-        guard.disarm(state.guard)
+        guard.disarm(state)
+        if units.systemd_runs() and (state.daemon_reload or state.units):
+            units.command("daemon-reload")  # it saw the boot's unit beside the changed ones
         receipt = journal.receipt(where, journal.COMMITTED, "run", "the change was confirmed")
         journal.write_receipt(where, receipt)
         journal.mark_told(where)
@@ -361,16 +364,18 @@ def _stage(host: Host, state: Journal, before: dict[int, files.Look], step: Step
 def _arm(where: str, state: Journal, step: Step) -> Journal:
     """Start the timer before anything changes. Until then leaving is only forgetting."""
     try:
-        held = guard.arm(guard.write_program(where), state.id, state.window)
+        held = guard.arm(guard.write_program(where), state)
     except (ChangeError, OSError) as error:
         reason = error.sentence if isinstance(error, ChangeError) else _os_sentence(error)
+        with contextlib.suppress(OSError):  # what stays does nothing without its program
+            guard.disarm(state)
         journal.forget(where)
         raise ChangeError(reason + "; nothing was changed") from error
     step("timer")
     try:
         state = _journal_at(where, state, journal.ARMED, guard=held)
     except OSError as error:
-        guard.disarm(held)
+        guard.disarm(state.at(journal.STAGED, guard=held))
         journal.forget(where)
         raise ChangeError(_os_sentence(error) + "; nothing was changed") from error
     step("armed")
@@ -440,7 +445,7 @@ def _settle_older(state_directory: str, step: Step = nothing) -> list[dict[str, 
             continue
         if state.phase in journal.ENDED:
             if journal.read_receipt(where) is None:  # died between journal and receipt
-                guard.disarm(state.guard)
+                guard.disarm(state)
                 ended = journal.receipt(
                     where, state.phase, "recovery", "ended before it could say so"
                 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Callable
 
-from . import files, guard, journal, nginx, units
+from . import boot, files, guard, journal, nginx, units
 from .errors import ChangeError
 from .journal import Journal, Kept
 from .process import started
@@ -19,6 +19,10 @@ Step = Callable[[str], None]
 
 # How long the timer waits for a module that is still at work before it ends that module.
 PATIENCE_SECONDS = 60.0
+_REASONS = {
+    "timer": "nobody confirmed the change in time",
+    "boot": "the host was restarted before the change was confirmed",
+}
 
 
 def nothing(_: str) -> None:
@@ -28,7 +32,7 @@ def nothing(_: str) -> None:
 def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, Any]:
     """Undo the transaction in ``where`` and return its receipt; the caller holds the lock.
 
-    ``by`` is who asks (run, timer, recovery), ``reason`` why. A path that someone else has
+    ``by`` is who asks (run, timer, boot, recovery), ``reason`` why. A path that someone else has
     changed since is put aside in ``found/`` first, so that nothing is lost. Raises
     ChangeError (undone False) if anything could not be put back.
     """
@@ -54,7 +58,11 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
         _try(failures, partial(files.remove_directory, path))
     _try(failures, partial(_restore_links, state))
     step("files back")
-    if state.live:
+    # Before systemd reads its units anew: it must not remember one that is gone.
+    _try(failures, partial(boot.disable, state.id, state.systemd_root))
+    if by == "boot":
+        _before_the_start(state, failures)
+    elif state.live:
         _reactivate(state, failures)
     for path in state.new_logs:
         _try(failures, partial(files.remove_if_empty, path))
@@ -68,36 +76,38 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     _try(unwritten, partial(journal.write_receipt, where, receipt))
     step("receipt")
     _try(unwritten, partial(journal.save, where, state.at(outcome)))
-    guard.disarm(state.guard)
+    _try(unwritten, partial(guard.disarm, state))
     if failures:
         raise ChangeError(sentence, undone=False, id=state.id, put_aside=aside)
     return receipt
 
 
 def main(where: str, arguments: Sequence[str]) -> int:
-    """What the timer runs. Exit code 0: the change is undone, or was confirmed before."""
+    """What timer and boot run. Exit code 0: the change is undone, or was confirmed before."""
+    by = "boot" if "--boot" in arguments else "timer"
     if len(arguments) == 2 and arguments[0] == "--after":
         time.sleep(float(arguments[1]))
     top = os.path.dirname(where)
     try:
         try:
-            return _undo_locked(top, where, PATIENCE_SECONDS)
+            return _undo_locked(top, where, by)
         except ChangeError:
             state = journal.load(where)
             if state is None or not _end(state.owner):
                 raise
-            return _undo_locked(top, where, PATIENCE_SECONDS)
+            return _undo_locked(top, where, by)
     except ChangeError as error:
         print(error.sentence, file=sys.stderr)
         return 1
 
 
-def _undo_locked(top: str, where: str, seconds: float) -> int:
-    with journal.locked(top, seconds):
+def _undo_locked(top: str, where: str, by: str) -> int:
+    with journal.locked(top, PATIENCE_SECONDS):
         state = journal.load(where)
         if state is not None and state.phase in journal.ENDED:
+            guard.disarm(state)
             return 0
-        undo(where, "timer", "nobody confirmed the change in time")
+        undo(where, by, _REASONS[by])
     return 0
 
 
@@ -161,6 +171,15 @@ def _reactivate(state: Journal, failures: list[str]) -> None:
         else:
             # It had not been able to load these files before us either.
             os.kill(running, signal.SIGHUP)
+
+
+def _before_the_start(state: Journal, failures: list[str]) -> None:
+    """At boot nothing of it runs yet: systemd reads the old units and starts them by itself."""
+    _try(failures, partial(units.command, "daemon-reload"))
+    for unit in state.units:
+        if unit.start and unit.active not in units.RUNNING:
+            # We had it enabled, so its start is on the list already: take it off.
+            _try(failures, partial(units.command, "stop", unit.name, "--no-block"))
 
 
 def _restart(unit: journal.KeptUnit) -> None:
