@@ -22,13 +22,21 @@ def _entries(upper: Path) -> Iterator[tuple[str, Trace]]:
     for where, folders, files in os.walk(upper):
         folder = Path(where)
         # An upper folder exists for each file below it; it says something only when it is bare.
-        bare = [name for name in folders if not any((folder / name).iterdir())]
+        bare = [name for name in folders if _is_new(folder / name)]
         for name in [*files, *bare]:
             found = (folder / name).lstat()
             # Copying a folder up does not count as a change of the folder.
             moment = 0 if stat.S_ISDIR(found.st_mode) else found.st_mtime_ns
             trace = [found.st_mode, found.st_uid, found.st_gid, found.st_size, moment]
             yield "/" + str((folder / name).relative_to(upper)), trace
+
+
+def _is_new(folder: Path) -> bool:
+    """True if an empty upper folder is the host's own, or hides one of the image.
+
+    One in which a file came and went is a copy of the image's, and nothing else.
+    """
+    return not any(folder.iterdir()) and "trusted.overlay.origin" not in os.listxattr(folder)
 
 
 def remember(host: Host) -> None:

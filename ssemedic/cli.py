@@ -17,8 +17,8 @@ from rich.console import Console
 
 from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
-from ssemedic.commands import probe_arguments
-from ssemedic.commands.output import UsageError, save
+from ssemedic.commands import history_arguments, probe_arguments, target
+from ssemedic.commands.output import RefusedError, UsageError, save
 from ssemedic.report.clean import clean
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ EXIT_CODES = """exit codes:
   1  causes remain: nothing was changed, or what is left needs a person
   2  usage or configuration error
   3  host unreachable, or the cause is unknown
-  4  the change failed or was not proven, and was undone
+  4  the change was refused, failed or was not proven: the host is as it was
   5  the undo failed: look at the host now
 """
 #: One cause may hide a second, and that a third; more would be guessing.
@@ -39,8 +39,6 @@ LOOKING = "Looking at"
 BEGUN = "; what was begun there, the host undoes by itself within three minutes"
 UNREACHABLE = 3
 USAGE = 2
-
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*\Z")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, AssignmentError) as error:
         _complain(str(error))
         return USAGE
+    except RefusedError as error:
+        _complain(str(error))
+        return error.code
     except KeyboardInterrupt:
         _complain("interrupted; a change that was begun is undone by the host itself")
         return 130
@@ -79,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
 
     probe_arguments.add_arguments(_command(commands, "probe", "watch one event stream", _probe))
 
+    told = _command(commands, "history", "list what was changed on a host", _history)
+    history_arguments.add_arguments(told)
+    one = _command(commands, "show", "tell what one change put in the place of what", _show)
+    history_arguments.add_arguments(one, change=True)
+    back = _command(commands, "rollback", "put back what a change replaced", _rollback)
+    history_arguments.add_rollback_arguments(back)
+
     _command(commands, "rules", "list the causes that are known", _rules)
     explain = _command(commands, "explain", "explain one cause", _explain)
     explain.add_argument("rule", metavar="RULE", help="its id, as `ssemedic rules` lists it")
@@ -98,18 +106,10 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _host_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--host", required=True, help="a host of the inventory, or any name or address"
-    )
+    target.add_arguments(parser)
     parser.add_argument("--url", help="the URL that the browser opens, without the token")
     parser.add_argument(
         "--token-file", type=Path, help="a file (mode 0600) that holds the access token"
-    )
-    parser.add_argument(
-        "--inventory",
-        action="append",
-        type=Path,
-        help="an Ansible inventory; may be repeated (default: the project's inventory/)",
     )
     parser.add_argument(
         "--for",
@@ -228,7 +228,7 @@ def _run(
         try:
             outcome = runner.run(
                 playbook,
-                _inventories(arguments),
+                target.inventories_of(arguments),
                 variables,
                 lambda host, task: line.update(f"{host}: {task}"),
             )
@@ -250,8 +250,6 @@ def _run(
 
 def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the operator said, as variables; raises before anything runs if it cannot be used."""
-    if not _HOST.match(arguments.host):
-        raise UsageError(f"--host: {arguments.host!r} is not a host name or address")
     if not 1 <= arguments.window <= 600:
         raise UsageError(f"--for: is {arguments.window:g}, must be 1 to 600 seconds")
     endpoint: dict[str, str] = {}
@@ -276,22 +274,11 @@ def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
         except TokenError as error:
             raise UsageError(str(error)) from error
     return {
-        "sse_hosts": arguments.host,
+        "sse_hosts": target.host_of(arguments),
         "sse_endpoint_override": endpoint,
         "sse_evidence_window": arguments.window,
         "sse_report_show": False,
     }
-
-
-def _inventories(arguments: argparse.Namespace) -> list[str]:
-    from ssemedic import runner
-
-    chosen: list[Path] = arguments.inventory or [runner.ROOT / "inventory"]
-    for path in chosen:
-        if not path.exists():
-            raise UsageError(f"--inventory: {path} does not exist")
-    # The last one makes a bare name or address a host, and is nothing new to a host that is known.
-    return [str(path.resolve()) for path in chosen] + [f"{arguments.host},"]
 
 
 def _confirmed(report: Report, console: Console) -> bool:
@@ -318,6 +305,24 @@ def _probe(arguments: argparse.Namespace, console: Console) -> int:
 
     del console  # a probe may write its report where people read
     return probe.run(arguments)
+
+
+def _history(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import history
+
+    return history.history(arguments, console)
+
+
+def _show(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import history
+
+    return history.show(arguments, console)
+
+
+def _rollback(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import history
+
+    return history.rollback(arguments, console)
 
 
 def _rules(arguments: argparse.Namespace, console: Console) -> int:

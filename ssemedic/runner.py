@@ -38,6 +38,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the task that failed
 
 
 def run(
@@ -45,9 +46,11 @@ def run(
     inventories: Sequence[str],
     variables: Mapping[str, Any],
     progress: Progress,
-    arguments: Sequence[str] = (),
+    reporter: str = "sse_report",
 ) -> Outcome:
     """Run a playbook of this project; raises `RunError` if it did not begin.
+
+    ``reporter`` is the action whose last result tells what the run found.
 
     ``variables`` hold what the operator said, never what a host said: Ansible
     treats them as templates.
@@ -57,7 +60,7 @@ def run(
     outcome = Outcome()
 
     def hear(event: Mapping[str, Any]) -> bool:
-        _hear(event, outcome, progress)
+        _hear(event, outcome, progress, reporter)
         return False  # event data may hold host text: it stays off the disk
 
     with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
@@ -67,7 +70,6 @@ def run(
             playbook=playbook,
             inventory=list(inventories),
             extravars=dict(variables),
-            cmdline=" ".join(arguments) or None,
             event_handler=hear,
             quiet=True,
             envvars={
@@ -83,19 +85,20 @@ def run(
     return outcome
 
 
-def _hear(event: Mapping[str, Any], outcome: Outcome, progress: Progress) -> None:
+def _hear(event: Mapping[str, Any], outcome: Outcome, progress: Progress, reporter: str) -> None:
     data = event.get("event_data") or {}
     host = str(data.get("host", ""))
     answer = data.get("res") or {}
     kind = event.get("event")
     if kind == "runner_on_start":
         progress(host, str(data.get("task", "")))
-    elif kind == "runner_on_ok" and data.get("task_action") == "sse_report":
+    elif kind == "runner_on_ok" and data.get("task_action") == reporter:
         outcome.reported[host] = answer
         outcome.failed.pop(host, None)
     elif kind == "runner_on_unreachable":
         outcome.unreachable[host] = one_line(answer.get("msg"))
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
+        outcome.results[host] = answer
         outcome.failed[host] = one_line(answer.get("msg") or answer.get("module_stderr"))
     elif event.get("stdout"):
         outcome.output += str(event["stdout"]).splitlines()

@@ -20,9 +20,10 @@ options:
       - V(activated) makes the changes and leaves the timer armed.
       - V(committed) confirms them and stops the timer.
       - V(reverted) puts everything back, from an open or a confirmed change.
+      - V(described) tells of one change what it put in the place of what.
       - V(status) lists what was done here, and what the host undid by itself.
     type: str
-    choices: [activated, committed, reverted, status]
+    choices: [activated, committed, reverted, described, status]
     required: true
   changes:
     description: The paths to change.
@@ -73,6 +74,10 @@ options:
         suboptions:
           reload:
             description: Whether to.
+            type: bool
+            default: false
+          always:
+            description: Reload even if nothing changed, so that nginx resolves names anew.
             type: bool
             default: false
           unit:
@@ -151,7 +156,7 @@ id:
 diff:
   description: One entry for each path and unit that differs.
   type: list
-  returned: activated
+  returned: activated, described
 validated:
   description: What was checked before anything changed.
   type: list
@@ -184,6 +189,10 @@ transactions:
   description: All changes that are remembered, the oldest first.
   type: list
   returned: status
+changed_since:
+  description: Paths that others have changed since the change.
+  type: list
+  returned: described
 unfinished:
   description: Id of the change that is not confirmed or undone.
   type: str
@@ -205,6 +214,7 @@ from ansible.module_utils.sse_change.transaction import (  # noqa: E402
     Host,
     activate,
     commit,
+    describe,
     revert,
     status,
 )
@@ -233,6 +243,7 @@ UNIT = {
 }
 NGINX = {
     "reload": {"type": "bool", "default": False},
+    "always": {"type": "bool", "default": False},
     "unit": {"type": "str", "default": "nginx.service"},
 }
 ACTIVATION = {
@@ -242,7 +253,7 @@ ACTIVATION = {
 PARAMETERS = {
     "state": {
         "type": "str",
-        "choices": ["activated", "committed", "reverted", "status"],
+        "choices": ["activated", "committed", "reverted", "described", "status"],
         "required": True,
     },
     "changes": {"type": "list", "elements": "dict", "default": [], "options": CHANGE},
@@ -263,7 +274,7 @@ class Module(AnsibleModule):
 def main():
     module = Module(
         argument_spec=PARAMETERS,
-        required_if=[("state", "committed", ["id"]), ("state", "reverted", ["id"])],
+        required_if=[("state", state, ["id"]) for state in ("committed", "reverted", "described")],
         supports_check_mode=True,
     )
     try:
@@ -279,6 +290,8 @@ def perform(given, check):
     host = Host()
     if given["state"] == "status":
         return status(host)
+    if given["state"] == "described":
+        return describe(host, given["id"])
     if given["state"] == "activated":
         if not 1 <= given["window"] <= 86400:
             raise ChangeError("window: observed %d s, must be 1 to 86400" % given["window"])

@@ -10,6 +10,14 @@ class UsageError(ValueError):
     """What was asked for cannot be done as it is written."""
 
 
+class RefusedError(Exception):
+    """A host did not do what it was asked; the message is why, ``code`` the exit code."""
+
+    def __init__(self, sentence: str, code: int) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 def save(path: Path, text: str) -> None:
     """Write a file of mode 0600, whole or not at all; raises `UsageError`."""
     try:

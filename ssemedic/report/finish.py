@@ -63,8 +63,7 @@ def with_changes(
 def _outcome(changed: Task, committed: Task, reverted: Task) -> tuple[str, str]:
     """How the change ended, in one word of the schema and one sentence."""
     if changed.get("failed") or not changed:
-        text = str(changed.get("msg") or "the change could not be started")
-        return ("undo_failed" if changed.get("undone") is False else "undone"), text
+        return _failed(changed), str(changed.get("msg") or "the change could not be started")
     if _ran(committed):
         return "committed", "proven, and kept"
     if _ran(reverted):
@@ -76,6 +75,15 @@ def _outcome(changed: Task, committed: Task, reverted: Task) -> tuple[str, str]:
     return "undo_failed", (
         "the host did not answer any more; it undoes the change by itself when its timer runs out"
     )
+
+
+def _failed(changed: Task) -> str:
+    """How a change ended that failed; only one that had begun has an id."""
+    if changed.get("undone") is None:
+        return "unsure"
+    if not changed["undone"]:
+        return "undo_failed"
+    return "undone" if changed.get("id") else "refused"
 
 
 def _workers(task: Task) -> dict[str, Any] | None:

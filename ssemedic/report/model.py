@@ -120,7 +120,8 @@ def _remedy_of(data: Mapping[str, Any] | None) -> NginxRemedy | UnitRemedy | Non
     settings = {
         name: tuple(tuple(args) for args in values) for name, values in data["settings"].items()
     }
-    return NginxRemedy(**{**fields, "settings": settings})
+    without = tuple(tuple(line) for line in data["without"])
+    return NginxRemedy(**{**fields, "settings": settings, "without": without})
 
 
 def proof_of(before: Report, after: Report) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def exit_code(report: Report) -> int:
     verdict = report["verdict"]["after"] or report["verdict"]["before"]
     if changes and changes.get("outcome") == "undo_failed":
         return 5
-    if changes and changes.get("outcome") in ("undone", "failed"):
+    if changes and changes.get("outcome") in ("undone", "refused", "unsure"):
         return 4
     if proof and not proof["proven"]:
         return 4
@@ -223,6 +224,7 @@ def _plan(plan: Plan | None) -> dict[str, Any] | None:
         "empty": plan.is_empty,
         "disruption": plan.disruption,
         "nginx": _nginx(plan),
+        "nginx_reload": plan.nginx_reload,
         "units": [encode(unit) for unit in plan.units],
         "advice": [{"rule": c.rule, **encode(c.advice)} for c in plan.advice],
         "diff": [],

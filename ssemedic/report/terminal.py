@@ -27,6 +27,14 @@ Data = Mapping[str, Any]
 TEXT_WIDTH = 100  # columns of `text`
 _STRIP_WIDTH = 60  # columns of a strip at most: more would not be read at a glance
 _END_WIDTH = 26  # columns for the words after a strip
+_OUTCOMES = {
+    "committed": GOOD,
+    "undone": WARN,
+    "refused": WARN,
+    "undo_failed": BAD,
+    "unsure": BAD,
+}
+_NAMED = 4  # rules that are named in a line
 _INDENT = 6  # columns before what belongs to a hop
 _VERDICTS = {
     Verdict.HEALTHY: GOOD,
@@ -110,7 +118,7 @@ def render_plan(report: Data, console: Console) -> None:
             _unit(page, unit)
         if plan["nginx"]:
             _directives(page, plan["nginx"], bool(plan["diff"]))
-        _diff(page, plan["diff"])
+        render_diff(page, plan["diff"])
     elif report["causes"]:
         page.head("Plan")
         page.put(page.text("Nothing that we could change on this host cures it."), 2)
@@ -133,7 +141,7 @@ def render_changes(report: Data, console: Console) -> None:
     if changes is None:
         return
     outcome = changes["outcome"]
-    style = {"committed": GOOD, "undo_failed": BAD, "undone": WARN}.get(outcome, QUIET)
+    style = _OUTCOMES.get(outcome, QUIET)
     page.head("Changes")
     page.put(page.text(words.OUTCOMES.get(outcome, outcome), style), 2)
     rows = [("why", changes["message"])] if changes["message"] else []
@@ -152,7 +160,7 @@ def render_changes(report: Data, console: Console) -> None:
         page.raw(page.host(undo), 2)
     planned = report["plan"]["diff"] if report["plan"] else []
     if changes["diff"] != planned:
-        _diff(page, changes["diff"])
+        render_diff(page, changes["diff"])
 
 
 def render_proof(report: Data, console: Console) -> None:
@@ -371,7 +379,18 @@ def _checked(page: Page, report: Data, verbose: bool) -> None:
     reasons: dict[str, list[str]] = {}
     for rule, why in skipped.items():
         reasons.setdefault(why, []).append(rule)
-    page.bullets(page.host(f"{why}: {', '.join(rules)}") for why, rules in reasons.items())
+    page.bullets(
+        page.join(page.host(f"{why}: "), *_named(page, rules, verbose))
+        for why, rules in reasons.items()
+    )
+
+
+def _named(page: Page, rules: Sequence[str], verbose: bool) -> list[Text]:
+    """A few rules by name; many of them only where names were asked for."""
+    shown = rules if verbose or len(rules) <= _NAMED else rules[: _NAMED - 1]
+    names = [page.host(f"{', ' if index else ''}{rule}") for index, rule in enumerate(shown)]
+    rest = len(rules) - len(shown)
+    return [*names, *([page.text(f" and {rest} more")] if rest else [])]
 
 
 def _disruption(plan: Data) -> str:
@@ -400,7 +419,8 @@ def _directives(page: Page, nginx: Data, shown: bool) -> None:
     page.bullets((page.host(note) for note in nginx["notes"]), 4)
 
 
-def _diff(page: Page, files: Sequence[Data]) -> None:
+def render_diff(page: Page, files: Sequence[Data]) -> None:
+    """Files before and after, secrets masked."""
     for file in files:
         page.blank()
         lines = difflib.unified_diff(

@@ -47,6 +47,7 @@ SHOWS: Mapping[str, str] = {
     Kind.REPLAYED: "sends old events again when a client comes back",
     Kind.FANOUT_PARTIAL: "brings a message to some streams only",
     Kind.FEW_STREAMS: "takes only some of the streams of one client",
+    Kind.NO_ROOM: "has no connection left for another client",
     Kind.SIX_CONNECTIONS: "speaks no HTTP/2, so a browser opens six streams at most",
 }
 
@@ -81,6 +82,8 @@ OUTCOMES: Mapping[str, str] = {
     "committed": "changed and kept",
     "undone": "changed, not proven, and undone: the host is as it was before",
     "undo_failed": "THE UNDO FAILED: look at the host before anything else",
+    "refused": "refused: nothing was changed",
+    "unsure": "the host did not say how it ended; what was begun it undoes by itself",
     "unchanged": "nothing had to be changed",
     "check": "nothing was changed: this was a check",
 }
@@ -104,6 +107,10 @@ def verdict_parts(report: Data) -> tuple[str, str]:
         return f"{host}: the change failed, and so did the undo.", why
     if outcome == "undone":
         return f"{host}: still {before}; the change did not cure it and was undone.", why
+    if outcome == "refused":
+        return f"{host}: still {before}; the change was refused, nothing was changed.", why
+    if outcome == "unsure":
+        return f"{host}: it is not known how the change ended.", why
     if proof and proof["proven"] and outcome == "committed":
         was = f"It was {before}: {_lower(why)}"
         return f"{host}: repaired and proven, {after or Verdict.HEALTHY} now.", was
@@ -141,7 +148,7 @@ def is_grave(kind: str) -> bool:
 def hop_subject(hop: str) -> str:
     """A hop as the subject of a sentence."""
     names = {"app": "the app", "nginx": "nginx", "public": "the public URL"}
-    return {**names, "devproxy": "the dev proxy"}.get(hop, hop)
+    return {**names, "inner": "the second nginx", "devproxy": "the dev proxy"}.get(hop, hop)
 
 
 def shown(stream: Data) -> str:

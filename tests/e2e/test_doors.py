@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import PROJECT, LabHost, environment
+from tests.e2e.conftest import PROJECT, LabHost, environment, ssemedic
 
 pytestmark = pytest.mark.lab
 
@@ -153,6 +153,59 @@ def test_a_repair_touches_nothing_but_what_it_says(host: LabHost) -> None:
         "/etc/nginx/sites-available/notify",
         f"/etc/nginx/ssemedic/{host.name}-events.conf",
     }
+
+
+def test_a_change_is_listed_shown_and_undone_by_its_number(host: LabHost) -> None:
+    site = "sudo cat /etc/nginx/sites-available/notify"
+    host.lab("break", host.name, FAULT)
+    pristine = host.ssh(site)
+    asked = ("--host", host.name)
+    assert ssemedic("history", *asked).returncode == 1
+    assert host.ssemedic("remediate", "--yes").code == 0
+    listed = ssemedic("history", *asked)
+    assert listed.returncode == 0, listed.stderr
+    assert "in force" in listed.stdout
+    assert "/etc/nginx/sites-available/notify" in listed.stdout
+    shown = ssemedic("show", "1", *asked)
+    assert "+        include /etc/nginx/ssemedic/" in shown.stdout
+    beyond = ssemedic("show", "2", *asked)
+    assert beyond.returncode == 2
+    assert "no change 2, must be 1 to 1, or an id" in beyond.stderr
+
+    changed = host.ssh(site)
+    asked_nobody = ssemedic("rollback", *asked)
+    assert asked_nobody.returncode == 4
+    assert "-        include /etc/nginx/ssemedic/" in asked_nobody.stdout
+    assert host.ssh(site) == changed
+
+    host.ssh("echo '# mine' | sudo tee -a /etc/nginx/sites-available/notify")
+    refused = ssemedic("rollback", *asked, "--yes")
+    assert refused.returncode == 4
+    assert "notify: changed by others after change" in refused.stderr
+    assert host.ssh(site).endswith("# mine\n")
+
+    forced = ssemedic("rollback", *asked, "--yes", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert host.ssh(site) == pristine
+    aside = forced.stdout.rstrip().rpartition(" ")[2]
+    assert host.ssh(f"sudo tail -n 1 {aside}") == "# mine\n"
+    assert "undone" in ssemedic("history", *asked).stdout
+
+
+def test_going_back_says_who_keeps_nginx_from_loading_and_can_be_finished(host: LabHost) -> None:
+    host.lab("break", host.name, FAULT)
+    assert host.ssemedic("remediate", "--yes").code == 0
+    host.ssh("echo 'no_such_thing on;' | sudo tee /etc/nginx/conf.d/broken.conf")
+    back = ssemedic("rollback", "--host", host.name, "--yes")
+    assert back.returncode == 5
+    assert "no_such_thing" in back.stderr
+    assert "/etc/nginx/conf.d/broken.conf:1" in back.stderr
+    host.ssh("sudo rm /etc/nginx/conf.d/broken.conf")
+    again = ssemedic("rollback", "--host", host.name, "--yes")
+    assert again.returncode == 0, again.stderr
+    assert "include" not in host.ssh(
+        "sudo grep -A9 'location /events' /etc/nginx/sites-available/notify"
+    )
 
 
 def test_the_clock_of_the_host_is_compared_with_ours(host: LabHost) -> None:

@@ -93,11 +93,14 @@ def test_a_command_in_the_lab_reaches_hosts_by_name(lab: Lab, hosts: list[Host])
 
 def test_changed_lists_what_was_written_since_the_host_was_ready(hosts: list[Host]) -> None:
     assert [path for path in changes.changed(hosts[0]) if path.startswith("/etc")] == []
-    host.visit(hosts[0], ["sh", "-c", "echo x >/etc/new; rm /etc/issue"])
+    came_and_went = "touch /etc/systemd/system/x; rm /etc/systemd/system/x"
+    host.visit(hosts[0], ["sh", "-c", came_and_went])
+    assert [path for path in changes.changed(hosts[0]) if path.startswith("/etc")] == []
+    host.visit(hosts[0], ["sh", "-c", "echo x >/etc/new; rm /etc/issue; mkdir /etc/bare"])
     try:
-        assert {"/etc/new", "/etc/issue"} <= set(changes.changed(hosts[0]))
+        assert {"/etc/new", "/etc/issue", "/etc/bare"} <= set(changes.changed(hosts[0]))
     finally:
-        host.visit(hosts[0], ["rm", "/etc/new"])
+        host.visit(hosts[0], ["rm", "-r", "/etc/new", "/etc/bare"])
 
 
 def test_the_inventory_lists_the_running_hosts(lab: Lab, hosts: list[Host]) -> None:

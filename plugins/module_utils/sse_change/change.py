@@ -54,6 +54,7 @@ class Activation:
     nginx_reload: bool
     nginx_unit: str
     units: tuple[UnitWish, ...]
+    nginx_always: bool = False  # reload though no file changes: nginx is to look names up anew
 
 
 def planned(changes: Sequence[Mapping[str, Any]], root: str = "/") -> tuple[Planned, ...]:
@@ -81,7 +82,8 @@ def activation(wish: Mapping[str, Any] | None) -> Activation:
         if names.count(name) > 1:
             raise ChangeError(f"unit {name}: is named twice, must be named once")
     nginx_unit = nginx.get("unit") or "nginx.service"
-    return Activation(bool(nginx.get("reload")), _unit_name(nginx_unit), units)
+    always = bool(nginx.get("reload") and nginx.get("always"))
+    return Activation(bool(nginx.get("reload")), _unit_name(nginx_unit), units, always)
 
 
 def refuse_drift(changes: Sequence[Planned]) -> None:
@@ -102,16 +104,17 @@ def refuse_drift(changes: Sequence[Planned]) -> None:
 
 def differences(changes: Sequence[Planned]) -> list[dict[str, str]]:
     """The change as Ansible shows it with --diff; bytes that are not UTF-8 are escaped."""
-    return [
-        {
-            "before_header": _header(one.path, one.before, one.after),
-            "after_header": _header(one.path, one.after, one.before),
-            "before": _shown(one.before),
-            "after": _shown(one.after),
-        }
-        for one in changes
-        if one.differs
-    ]
+    return [difference(one.path, one.before, one.after) for one in changes if one.differs]
+
+
+def difference(path: str, before: Look, after: Look) -> dict[str, str]:
+    """One path in two states, as Ansible shows it with --diff."""
+    return {
+        "before_header": _header(path, before, after),
+        "after_header": _header(path, after, before),
+        "before": _shown(before),
+        "after": _shown(after),
+    }
 
 
 def _planned(change: Mapping[str, Any], root: str) -> Planned:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import files, guard, journal, nginx, shadow, units
-from .change import Activation, Planned, UnitWish, differences, refuse_drift
+from .change import Activation, Planned, UnitWish, difference, differences, refuse_drift
 from .errors import ChangeError
 from .journal import Journal, Kept, KeptUnit
 from .process import started
-from .undo import Step, nothing, undo
+from .undo import Step, as_left, nothing, undo
 
 LOCK_SECONDS = 10.0
 
@@ -178,6 +178,33 @@ def status(host: Host) -> dict[str, Any]:
     }
 
 
+def describe(host: Host, identity: str) -> dict[str, Any]:
+    """One change: what it put in the place of what, and what others changed since. Reads only.
+
+    ``diff`` goes from what was there before to what is there now; a change that was undone
+    has none. ``changed_since`` are its paths that are not as it left them.
+    """
+    where = _existing(host, identity)
+    state = _journal(where)
+    diff, drifted = [], []
+    for number, kept in enumerate(state.kept if state.phase != journal.REVERTED else ()):
+        now, before = files.look(kept.where), journal.thing_before(where, number, kept)
+        if not as_left(now, kept) and not now.same_thing(before):
+            drifted.append(kept.path)
+        diff.append(difference(kept.path, before, now))
+    return {
+        "changed": False,
+        "id": identity,
+        "phase": state.phase,
+        "created": state.created,
+        "paths": [kept.path for kept in state.kept],
+        "units": [unit.name for unit in state.units],
+        "changed_since": drifted,
+        "receipt": journal.read_receipt(where),
+        "diff": diff,
+    }
+
+
 def _consider(
     host: Host, changes: Sequence[Planned], activation: Activation
 ) -> tuple[dict[str, Any], Intent, bool]:
@@ -186,7 +213,7 @@ def _consider(
     intent = _intent(host, changes, activation)
     validated: list[str] = []
     was_valid = True
-    if intent.changes and host.is_live:
+    if (intent.changes or activation.nginx_always) and host.is_live:
         validated, was_valid = _validate(intent, activation)
     result: dict[str, Any] = {
         "changed": not intent.is_empty,
@@ -218,7 +245,7 @@ def _intent(host: Host, changes: Sequence[Planned], activation: Activation) -> I
         ),
         nginx_reload=activation.nginx_reload
         and master is not None
-        and (touches_nginx or bool(waiting)),
+        and (touches_nginx or bool(waiting) or activation.nginx_always),
         nginx_master=master,
         also_activates=waiting,
     )
@@ -259,7 +286,8 @@ def _validate(intent: Intent, activation: Activation) -> tuple[list[str], bool]:
     validated: list[str] = []
     was_valid = True
     for_nginx = [one for one in intent.changes if not shadow.is_systemd(one.path)]
-    installed = nginx.installed(intent.nginx_master) if for_nginx else None
+    looks = bool(for_nginx) or (activation.nginx_always and intent.nginx_reload)
+    installed = nginx.installed(intent.nginx_master) if looks else None
     if for_nginx and installed is None and activation.nginx_reload:
         raise ChangeError(
             f"nginx: is not installed on this host, must be to check {for_nginx[0].path}"
@@ -474,8 +502,7 @@ def _tell(state_directory: str) -> list[dict[str, Any]]:
 
 def _refuse_later_changes(state: Journal) -> None:
     for kept in state.kept:
-        now = files.look(kept.where)
-        if now.kind != kept.after_kind or (now.sha256 or now.target) != kept.after:
+        if not as_left(files.look(kept.where), kept):
             raise ChangeError(
                 f"{kept.path}: changed after change {state.id}, must be as that left it to go back",
                 undone=None,

@@ -128,12 +128,13 @@ def _restore(where: str, state: Journal, number: int, kept: Kept, aside: list[st
     if before.kind == files.ABSENT and not os.path.isdir(folder):
         return
     now = files.look(kept.where)
-    if not now.same_thing(before) and not _ours(now, kept):
+    if not now.same_thing(before) and not as_left(now, kept):
         aside.append(_put_aside(where, number, now))
     files.put(before, kept.where, temporary)
 
 
-def _ours(now: files.Look, kept: Kept) -> bool:
+def as_left(now: files.Look, kept: Kept) -> bool:
+    """True if a path is as the transaction left it: nobody else has changed it since."""
     return now.kind == kept.after_kind and (now.sha256 or now.target) == kept.after
 
 
