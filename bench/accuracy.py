@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections import Counter
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
 
 from bench import machine
 from bench.capacity import sentence
@@ -19,7 +22,9 @@ from bench.timed_source import CUTS, SHAPES
 from lab.errors import LabError
 from lab.layout import PROJECT
 from ssemedic.probe import inside, outside
+from ssemedic.probe.live import LiveView
 from ssemedic.probe.request import Request
+from ssemedic.report.page import page_on
 from ssemedic.stream.detect import observe
 from ssemedic.stream.parser import parse
 from ssemedic.stream.record import Stream
@@ -39,6 +44,15 @@ KEEPALIVE_SECONDS = 2.0
 
 Record = Callable[[Request], Stream]
 RECORDERS: dict[str, Record] = {"inside": inside.record, "outside": outside.record}
+WATCHED = "outside, live view"
+
+
+def watched(request: Request) -> Stream:
+    """Recorded as `ssemedic probe` does on a terminal: the view draws beside it."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        screen = Console(file=nowhere, force_terminal=True, width=100, legacy_windows=False)
+        with LiveView(page_on(screen), [request]) as live:
+            return outside.record(request, live.watch(request.hop))
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def main() -> int:
 
 def _arrivals(port: int) -> Iterable[Errors]:
     """Each event says when it was sent: on one machine there is one clock."""
-    for name, record in RECORDERS.items():
+    for name, record in {**RECORDERS, WATCHED: watched}.items():
         request = Request(hop="app", url=f"http://127.0.0.1:{port}/timed", window=TIMED_SECONDS)
         streams = [record(request) for _ in range(TIMED_STREAMS)]
         off = [
@@ -226,7 +240,8 @@ def _page(lines: Sequence[str], healthy: Healthy, load: float) -> str:
         "  of a cut the source remembers when it was made. The error is what the recorder says",
         "  minus that, and has the way over loopback and every delay of both processes in it.",
         f"- Arrivals: {TIMED_STREAMS} streams of {TIMED_SECONDS:g} s for each recorder, one after",
-        "  the other, with an event every 40 ms.",
+        "  the other, with an event every 40 ms. The live view is drawn as on a terminal, five",
+        "  times a second, beside the recorder.",
         f"- Cuts: {CUTS_OF_A_KIND} of each kind ({', '.join(CUTS)}), {FIRST_CUT:g} to"
         f" {LAST_CUT:g} s after the headers.",
         f"- Healthy streams: {shapes}; half of them recorded inside at the source and half at the",

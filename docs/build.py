@@ -14,6 +14,7 @@ from ssemedic.report import terminal
 from ssemedic.rules import Rule, all_rules
 
 HERE = Path(__file__).parent
+FAULTS = HERE.parent / "lab" / "faults"
 WIDTH = 108  # columns of the picture
 
 
@@ -51,23 +52,35 @@ def page(rule: Rule) -> str:
             "",
             "## What the wire shows",
             "",
-            *signs,
+            *(signs or ["Nothing: the stream is fine."]),
             "",
-            "## See it",
-            "",
-            "On a host of the lab:",
-            "",
-            "```",
-            "python -m lab up",
-            f"python -m lab break web1 {rule.id}",
-            "python remediate.py --host web1",
-            "```",
-            "",
+            *_to_see(rule),
             "Cases that must and must not be named so: "
             f"[tests/rules/{rule.id}](../../tests/rules/{rule.id}).",
             "",
         ]
     )
+
+
+def _to_see(rule: Rule) -> list[str]:
+    """How to break a lab host so; not every cause can be made real on one."""
+    if not (FAULTS / f"{rule.id}.yml").exists():
+        return [
+            "Judged from recorded evidence: a host of the lab lacks what it takes to show it.",
+            "",
+        ]
+    return [
+        "## See it",
+        "",
+        "On a host of the lab:",
+        "",
+        "```",
+        "python -m lab up",
+        f"python -m lab break web1 {rule.id}",
+        "python remediate.py --host web1",
+        "```",
+        "",
+    ]
 
 
 def index() -> str:

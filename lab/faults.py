@@ -10,13 +10,15 @@ A fault is a list of steps. Steps say what they leave behind, not how it is done
     run:      [command, ...]        inside the host, as root
     wait:     {run: [...], prints}  until the command prints exactly that
     token:    {claim: value}        the lab's token of this host, minted anew
+    tls:      {port: N}             a certificate in /etc/nginx/tls; from then on the endpoint is
+                                    https at this port, where the next steps must make nginx listen
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import yaml
@@ -29,6 +31,7 @@ FOLDER = PROJECT / "lab" / "faults"
 ENVIRONMENT_FILE = "/etc/notify/notify.env"
 HEALTH_URL = "http://127.0.0.1:8000/health"
 ASK_HEALTH = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", HEALTH_URL]
+TLS_FOLDER = "/etc/nginx/tls"
 WAIT_SECONDS = 20.0
 
 Step = Mapping[str, object]
@@ -44,6 +47,7 @@ class Fault:
     steps: Sequence[Step]
     twin_summary: str
     twin_steps: Sequence[Step]
+    twin_endpoint: Mapping[str, str] = field(default_factory=dict)
 
 
 def names() -> list[str]:
@@ -63,6 +67,7 @@ def read(name: str) -> Fault:
             steps=text["break"],
             twin_summary=text["healthy_twin"]["summary"],
             twin_steps=text["healthy_twin"]["steps"],
+            twin_endpoint=text["healthy_twin"].get("endpoint", {}),
         )
     except KeyError as missing:
         raise UsageError(f"fault {name}: has no {missing}, must have one") from None
@@ -83,7 +88,7 @@ def inject(one: Host, fault: Fault, *, twin: bool = False) -> None:
         raise LabError(
             f"host {one.name}: already has {record.fault}; `python -m lab mend {one.name}` first"
         )
-    endpoint = record.endpoint if twin else {**record.endpoint, **fault.endpoint}
+    endpoint = {**record.endpoint, **(fault.twin_endpoint if twin else fault.endpoint)}
     # Saved first: a host that was broken half-way is not taken for a healthy one.
     state.save(one, replace(record, fault=fault.name, healthy_twin=twin, endpoint=endpoint))
     for step in fault.twin_steps if twin else fault.steps:
@@ -169,6 +174,26 @@ def _token(one: Host, value: object) -> None:
     tokens.write_token(one.token_file, cast("Mapping[str, str | int]", value))
 
 
+def _tls(one: Host, value: object) -> None:
+    spec = cast("Mapping[str, int]", value)
+    key, certificate = f"{TLS_FOLDER}/key.pem", f"{TLS_FOLDER}/cert.pem"
+    _inside(one, ["mkdir", "-p", "-m", "0755", TLS_FOLDER])
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    make += ["-nodes", "-days", "30", "-subj", f"/CN={one.name}"]
+    make += ["-addext", f"subjectAltName=DNS:{one.name}", "-keyout", key, "-out", certificate]
+    _inside(one, make)
+    trusted = one.run_dir / "tls.pem"
+    state.write_atomically(trusted, _inside(one, ["cat", certificate]))
+    record = state.load(one)
+    assert record is not None  # inject() has just saved it
+    endpoint = {
+        **record.endpoint,
+        "url": f"https://{one.name}:{spec['port']}/events",
+        "ca_file": str(trusted),
+    }
+    state.save(one, replace(record, endpoint=endpoint))
+
+
 _STEPS: Mapping[str, Callable[[Host, object], None]] = {
     "replace": _replace,
     "write": _write,
@@ -178,4 +203,5 @@ _STEPS: Mapping[str, Callable[[Host, object], None]] = {
     "run": _run,
     "wait": _wait,
     "token": _token,
+    "tls": _tls,
 }

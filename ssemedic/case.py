@@ -49,6 +49,15 @@ class Case:
             raise UnseenError(f"nginx: {reason}")
         return self.topology.route
 
+    @property
+    def asking(self) -> tuple[str, Route]:
+        """The nginx server that asks the app, and its hop: the second where two stand in a row.
+
+        Raises `UnseenError` where nginx's configuration is unknown.
+        """
+        inner = self.topology.inner
+        return ("nginx", self.route) if inner is None else ("inner", inner)
+
     def unit_log(self) -> Iterable[LogLine]:
         """The journal of the service behind the stream, oldest line first."""
         unit = self.topology.unit

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
-from ssemedic.commands import history_arguments, probe_arguments, target
+from ssemedic.commands import analyze_arguments, history_arguments, probe_arguments, target
 from ssemedic.commands.output import RefusedError, UsageError, save
 from ssemedic.report.clean import clean
 
@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="show the plan as a diff and change nothing"
     )
     remediate.add_argument("--yes", action="store_true", help="apply the plan without asking")
+    remediate.add_argument(
+        "--mask-log",
+        action="store_true",
+        help="give the stream an access log without tokens, where nginx writes them down",
+    )
 
     probe_arguments.add_arguments(_command(commands, "probe", "watch one event stream", _probe))
 
@@ -86,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     history_arguments.add_arguments(one, change=True)
     back = _command(commands, "rollback", "put back what a change replaced", _rollback)
     history_arguments.add_rollback_arguments(back)
+
+    analyze_arguments.add_arguments(
+        _command(commands, "analyze", "judge an nginx configuration, with no host", _analyze)
+    )
 
     _command(commands, "rules", "list the causes that are known", _rules)
     explain = _command(commands, "explain", "explain one cause", _explain)
@@ -252,9 +261,11 @@ def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the operator said, as variables; raises before anything runs if it cannot be used."""
     if not 1 <= arguments.window <= 600:
         raise UsageError(f"--for: is {arguments.window:g}, must be 1 to 600 seconds")
-    endpoint: dict[str, str] = {}
+    endpoint: dict[str, Any] = {}
     if arguments.url:
         endpoint["url"] = arguments.url
+    if getattr(arguments, "mask_log", False):
+        endpoint["mask_access_log"] = True
     if arguments.token_file:
         endpoint["token_file"] = str(arguments.token_file.expanduser().resolve())
         if re.search(r"\{[{%#]", endpoint["token_file"]):
@@ -323,6 +334,13 @@ def _rollback(arguments: argparse.Namespace, console: Console) -> int:
     from ssemedic.commands import history
 
     return history.rollback(arguments, console)
+
+
+def _analyze(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import analyze  # the rules take their time to import
+
+    del console  # lines as a compiler's, for other programs to read
+    return analyze.run(arguments)
 
 
 def _rules(arguments: argparse.Namespace, console: Console) -> int:

@@ -90,7 +90,8 @@ def _missing(case: Case, rule: Rule) -> str | None:
 
 
 def _cause(case: Case, rule: Rule, finding: Finding) -> Cause:
-    explains = tuple(s.id for s in case.symptoms if s.hop == finding.hop and rule.explained(s))
+    hops = (finding.hop, *finding.also_at)
+    explains = tuple(s.id for s in case.symptoms if s.hop in hops and rule.explained(s))
     if not explains:
         status = Status.LATENT
     elif finding.out_of_reach:

@@ -36,6 +36,7 @@ class Endpoint:
     ``url`` is the public URL without a token. ``token_parameter`` names the query
     parameter that carries the token, or "" to send it as ``Authorization: Bearer``.
     ``keepalive_seconds`` is how often the app sends at least a comment.
+    ``mask_access_log`` lets a repair give the stream an access log without tokens.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Endpoint:
     ca_file: str | None = None
     devproxy: str | None = None
     message: Message | None = None
+    mask_access_log: bool = False
 
 
 def endpoint_of(data: Mapping[str, Any]) -> tuple[Endpoint, str | None]:
@@ -71,6 +73,8 @@ def endpoint_of(data: Mapping[str, Any]) -> tuple[Endpoint, str | None]:
     for name in ("keepalive_seconds",):
         if name in values:
             values[name] = _number(name, values[name])
+    if "mask_access_log" in values:
+        values["mask_access_log"] = _truth("mask_access_log", values["mask_access_log"])
     if "message" in values:
         values["message"] = message_of(values["message"])
     return Endpoint(**values), token
@@ -107,6 +111,12 @@ def _number(name: str, value: object) -> float:
         return float(str(value))
     except ValueError as error:
         raise EndpointError(f"endpoint: {name} is {value!r}, must be seconds") from error
+
+
+def _truth(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise EndpointError(f"endpoint: {name} is {value!r}, must be true or false")
 
 
 def message_of(value: object) -> Message:

@@ -146,12 +146,51 @@ class Nginx:
     test_output: str
     error_logs: tuple[str, ...]
     access_logs: tuple[str, ...]
+    #: How many streams each client address holds open where the URL's clients arrive, the most
+    #: first; no addresses, and none of this host's own. None where it was not seen.
+    streams_by_client: tuple[int, ...] | None = None
 
     @property
     def newest_worker_started(self) -> float | None:
         """Epoch seconds since when the present configuration is in force, as far as known."""
         times = [w.started for w in self.workers if not w.shutting_down and w.started]
         return min(times) if times else None
+
+
+@dataclass(frozen=True)
+class HostName:
+    """A name in nginx's upstreams as the host resolves it now; nginx did so when it started.
+
+    ``addresses`` come in the order of getaddrinfo; ``hosts_file`` are those of /etc/hosts,
+    which was last changed at ``hosts_changed`` (epoch seconds, None where it is not readable).
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    error: str = ""
+    hosts_file: tuple[str, ...] = ()
+    hosts_changed: float | None = None
+
+
+@dataclass(frozen=True)
+class ExposedTokens:
+    """Tokens that one access log and its rotated files hold, counted on the host.
+
+    ``files`` are those that hold any, the newest first; ``read`` is how many were looked at.
+    ``valid`` ones have not expired by the host's clock (the last of them does at
+    ``last_expiry``, epoch seconds); of ``unknown`` ones only who issued them could tell.
+    ``stopped`` says why not everything was read: then there may be more.
+    """
+
+    log: str
+    files: tuple[str, ...] = ()
+    read: int = 0
+    distinct: int = 0
+    valid: int = 0
+    expired: int = 0
+    unknown: int = 0
+    last_expiry: float | None = None
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,6 +275,8 @@ class Evidence:
     clock: Clock | None = None
     brokers: tuple[Broker, ...] | None = None
     streams: tuple[Stream, ...] | None = None
+    names: tuple[HostName, ...] | None = None
+    exposed: tuple[ExposedTokens, ...] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -254,6 +295,10 @@ class Evidence:
     def unit(self, name: str) -> Unit | None:
         """The unit of that name, if it was collected."""
         return next((unit for unit in self.units or () if unit.name == name), None)
+
+    def host_name(self, name: str) -> HostName | None:
+        """What a name of nginx's upstreams resolves to, if it was looked up."""
+        return next((n for n in self.names or () if n.name.lower() == name.lower()), None)
 
     def log(self, source: str) -> Log | None:
         """The log of that source, if it was collected."""

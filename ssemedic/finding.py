@@ -52,17 +52,20 @@ class NginxRemedy:
     ``settings`` maps a directive to the argument lists it must have there. ``without``
     names lines that must not be in force there: the directive and its first argument,
     as in ``("add_header", "Connection")``; one argument of several, as of
-    ``proxy_ignore_headers``, is named the same way. With ``location`` set (such as
-    "^~ /events") the location does not exist yet and is added to the server; where the
-    settings bring no pass directive, it is a copy of the one that serves the URL now.
+    ``proxy_ignore_headers``, is named the same way. ``location`` (such as "^~ /events" or
+    "= /events") asks for a new location in the server: a copy of the one that serves the
+    URL now, where that passes it on; a ``proxy_pass`` of ours with a URI part is then meant
+    as written. Without it the settings go where they change nothing but the stream.
     ``process`` sets limits of nginx's processes (main and events level), in place:
-    worker_connections, worker_rlimit_nofile, worker_shutdown_timeout.
+    worker_connections, worker_rlimit_nofile, worker_shutdown_timeout. ``reload`` reloads
+    nginx though no file changes.
     """
 
     settings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     without: tuple[tuple[str, str], ...] = ()
     location: str | None = None
     process: Mapping[str, str] = field(default_factory=dict)
+    reload: bool = False
     disruption: Disruption = Disruption.RELOAD
 
 
@@ -121,4 +124,5 @@ class Finding:
     advice: tuple[Advice, ...] = ()
     certainty: int = 2
     depends: str = ""
+    also_at: tuple[str, ...] = ()  # other hops where the same cause shows: one listener, two views
     out_of_reach: str = ""  # why the evidence could not be had: makes the finding a suspicion

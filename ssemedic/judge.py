@@ -9,9 +9,12 @@ from ssemedic.case import Case
 from ssemedic.diagnosis import Cause, Diagnosis, diagnose
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import Evidence
+from ssemedic.finding import Status
+from ssemedic.held import held_symptoms
 from ssemedic.logged import logged_symptoms
 from ssemedic.plan import Plan, PlanError, plan
 from ssemedic.stream.detect import Expected, observe, origins
+from ssemedic.stream.varied import varied
 from ssemedic.symptoms import Symptom
 from ssemedic.token import Token
 from ssemedic.topology import discover
@@ -39,16 +42,20 @@ def judge(
     ``also`` are causes that an earlier repair brought to light and that hide again now:
     one can hide another, so both are planned for at once.
     """
-    topology = discover(evidence, endpoint)
+    topology = discover(evidence, endpoint, with_token=token is not None)
     window = max((s.window for s in topology.streams), default=0.0)
     expected = Expected(
         origin=endpoint.origin, keepalive_seconds=endpoint.keepalive_seconds, window=window
     )
-    everywhere = observe(topology.streams, expected)
+    counter_tests = varied((*topology.streams, *topology.counter), expected)
+    everywhere = (*observe(topology.streams, expected), *counter_tests)
     symptoms = origins(everywhere)
     kinds = {(s.hop, s.kind) for s in everywhere}
-    logged = logged_symptoms(evidence, endpoint.url)
-    symptoms += tuple(s for s in logged if (s.hop, s.kind) not in kinds)
+    noticed = (
+        *logged_symptoms(evidence, endpoint.url),
+        *held_symptoms(evidence, topology.route),
+    )
+    symptoms += tuple(s for s in noticed if (s.hop, s.kind) not in kinds)
     case = Case(evidence, endpoint, topology, symptoms, token)
     diagnosis = _with(diagnose(case), also)
     try:
@@ -61,7 +68,11 @@ def judge(
 
 
 def _with(diagnosis: Diagnosis, also: Sequence[Cause]) -> Diagnosis:
-    mended = {(c.rule.id, c.finding.hop) for c in diagnosis.causes if c.finding.remedy}
+    mended = {
+        (c.rule.id, c.finding.hop)
+        for c in diagnosis.causes
+        if c.finding.remedy and c.status is not Status.LATENT
+    }
     new = tuple(c for c in also if (c.rule.id, c.finding.hop) not in mended)
     better = {(cause.rule.id, cause.finding.hop) for cause in new}
     kept = tuple(c for c in diagnosis.causes if (c.rule.id, c.finding.hop) not in better)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from ssemedic.case import Case
 from ssemedic.diagnosis import Cause, Diagnosis, broken_configuration
@@ -19,15 +17,16 @@ from ssemedic.finding import (
     Status,
     UnitRemedy,
 )
-from ssemedic.nginx import Edit, Line, Refusal, adopt, statement
+from ssemedic.masked_log import MaskedLog, by_hand, leaking, masked_log
+from ssemedic.nginx import Edit
+from ssemedic.nginx_plan import NginxChange, PlanError, in_good_time, nginx_change, slug
 
-OURS = "/etc/nginx/ssemedic"
+__all__ = ["Counsel", "Plan", "PlanError", "UnitPlan", "plan", "slug"]
+
 #: Drop-ins count in the order of their names (systemd.unit(5)), so ours must be the last.
 DROP_IN = "zz-ssemedic.conf"
-
-
-class PlanError(ValueError):
-    """Two causes call for settings that contradict each other."""
+#: The cause that harms no stream and is mended where the operator asks for it.
+MASKING = "nginx_token_in_access_log"
 
 
 @dataclass(frozen=True)
@@ -54,21 +53,26 @@ class UnitPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be changed on the host, and what people must do themselves."""
+    """What would be changed on the host, and what people must do themselves. ``nginx_reload``
+    asks for a reload of nginx though no file of it changes. ``masked_log`` defines the log format
+    that a line of ``nginx`` uses."""
 
     nginx: Edit | None
     units: tuple[UnitPlan, ...]
     advice: tuple[Counsel, ...]
     disruption: Disruption
+    nginx_reload: bool = False
+    masked_log: MaskedLog | None = None
 
     @property
     def is_empty(self) -> bool:
-        """True if nothing would be changed on the host."""
-        return self.nginx is None and not self.units
+        """True if nothing would be changed or reloaded on the host."""
+        return self.nginx is None and not self.units and not self.nginx_reload
 
 
 def plan(case: Case, diagnosis: Diagnosis) -> Plan:
     """The smallest change set for the confirmed causes; raises `PlanError` on a conflict."""
+    tidied = [c for c in diagnosis.causes if c.finding.remedy and _is_asked_for(case, c)]
     confirmed = [c for c in diagnosis.causes if c.status is Status.CONFIRMED]
     advice = [
         Counsel(cause.rule.id, item) for cause in diagnosis.causes for item in cause.finding.advice
@@ -76,73 +80,64 @@ def plan(case: Case, diagnosis: Diagnosis) -> Plan:
     advice += [
         Counsel(cause.rule.id, Advice(Audience.SERVER, _in_good_time(cause.finding)))
         for cause in diagnosis.causes
-        if cause.status is Status.LATENT and cause.finding.remedy
+        if cause.status is Status.LATENT and cause.finding.remedy and cause not in tidied
     ]
-    nginx = _nginx(
-        case, [c for c in confirmed if isinstance(c.finding.remedy, NginxRemedy)], advice
-    )
+    edited = [c for c in confirmed if isinstance(c.finding.remedy, NginxRemedy)]
+    told: list[Counsel] = []
+    change = _nginx(case, edited + tidied, told)
+    masked = _masked_log(case, change.edit) if tidied else None
+    if tidied and masked is None:
+        # The line would name a format that nobody defines: the rest, and the log by hand.
+        told = [Counsel(MASKING, Advice(Audience.SERVER, _log_by_hand(case)))]
+        change = _nginx(case, edited, told)
+    advice += told
     units = _units(case, confirmed, advice)
     disruption = Disruption.NONE
-    if nginx:
+    if change.edit or change.reload:
         disruption = Disruption.RELOAD
     if any(unit.state == "restarted" for unit in units):
         disruption = Disruption.RESTART
-    return Plan(nginx, units, tuple(advice), disruption)
+    return Plan(change.edit, units, tuple(advice), disruption, change.reload, masked)
 
 
-def _nginx(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> Edit | None:
-    """The edit that gives the location what the causes call for; a refusal becomes advice."""
-    topology = case.topology
-    if not causes or topology.tree is None or topology.route is None:
+def _is_asked_for(case: Case, cause: Cause) -> bool:
+    """A remedy for what harms no stream, which only the operator can want."""
+    return cause.rule.id == MASKING and case.endpoint.mask_access_log
+
+
+def _log_by_hand(case: Case) -> str:
+    logs = leaking(case.route, case.endpoint.token_parameter)
+    return f"Not masked by us: that location cannot be edited safely. {by_hand(logs[0][0])}"
+
+
+def _masked_log(case: Case, edit: Edit | None) -> MaskedLog | None:
+    """The definition of the log formats that lines of the edit name; None where none does."""
+    if edit is None or case.topology.route is None:
         return None
-    broken = broken_configuration(case)
+    endpoint = case.endpoint
+    masked = masked_log(case.topology.route, slug(endpoint.url), endpoint.token_parameter)
+    named = {arg for line in edit.directives if line.name == "access_log" for arg in line.args}
+    return masked if named & {one.name for one in masked.formats} else None
+
+
+def _nginx(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> NginxChange:
+    """What is changed of nginx for these causes; a refusal becomes advice."""
+    broken = broken_configuration(case) if causes else ""
     if broken:
         text = f"Not changed by us: {broken}. Mend that first, then run this again."
         advice.append(Counsel(causes[0].rule.id, Advice(Audience.SERVER, text)))
-        return None
-    lines: list[Line] = []
-    location: str | None = None
-    for cause in causes:
-        remedy = cause.finding.remedy
-        assert isinstance(remedy, NginxRemedy)
-        location = remedy.location or location
-        for name, values in remedy.settings.items():
-            for args in values:
-                _add(lines, Line(name, args, cause.rule.id, cause.rule.title))
-    ours = f"{OURS}/{slug(case.endpoint.url)}.conf"
-    edit = adopt(topology.tree, topology.route, lines, ours, location=location)
-    if isinstance(edit, Refusal):
-        by_hand = "".join(f"\n    {line}" for line in edit.advice)
-        text = f"Not changed by us: {edit.reason}. By hand, in the location of the stream:{by_hand}"
-        advice.append(Counsel(causes[0].rule.id, Advice(Audience.SERVER, text)))
-        return None
-    return edit if edit.files or edit.directives else None
-
-
-def _add(lines: list[Line], wish: Line) -> None:
-    """Add a wish unless it is there; raises `PlanError` if another one contradicts it."""
-    for line in lines:
-        if line.name != wish.name:
-            continue
-        if wish.name == "proxy_set_header" and line.args[0] != wish.args[0]:
-            continue
-        if line.args == wish.args:
-            return
-        raise PlanError(
-            f"{wish.name}: {line.cause} asks for {' '.join(line.args)}, "
-            f"{wish.cause} for {' '.join(wish.args)}"
-        )
-    lines.append(wish)
+        return NginxChange(None, False, ())
+    change = nginx_change(case, causes)
+    for rule, text in change.by_hand:
+        advice.append(Counsel(rule, Advice(Audience.SERVER, text)))
+    return change
 
 
 def _in_good_time(finding: Finding) -> str:
     """What a person may do about a cause that shows no symptom yet, so is not changed by us."""
     remedy = finding.remedy
     if isinstance(remedy, NginxRemedy):
-        lines = [
-            statement(name, args) for name, values in remedy.settings.items() for args in values
-        ]
-        what = f"in the location of the stream: {' '.join(lines)}"
+        what = in_good_time(remedy)
     elif remedy is not None and not remedy.settings:
         running = remedy.state != "unchanged"
         verb = ("enable --now" if running else "enable") if remedy.enabled else "start"
@@ -150,13 +145,6 @@ def _in_good_time(finding: Finding) -> str:
     else:
         what = f"{finding.where}: {finding.expected}"
     return f"No symptom comes from it yet, so it is not changed by us. In good time: {what}"
-
-
-def slug(url: str) -> str:
-    """A file name for an endpoint: host and path in letters, digits and dashes."""
-    parts = urlsplit(url)
-    text = f"{parts.hostname or ''}{parts.path}".lower()
-    return re.sub(r"[^a-z0-9]+", "-", text).strip("-") or "stream"
 
 
 def _units(case: Case, causes: Sequence[Cause], advice: list[Counsel]) -> tuple[UnitPlan, ...]:

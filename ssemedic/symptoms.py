@@ -49,6 +49,7 @@ class Kind(StrEnum):
     REPLAYED = "replayed"  # old events appear again after a reconnect
     FANOUT_PARTIAL = "fanout_partial"  # some tabs get a message, others never do
     FEW_STREAMS = "few_streams"  # the first tabs work, the next one fails
+    NO_ROOM = "no_room"  # some cannot connect at all, the streams of others go on
     SIX_CONNECTIONS = "six_connections"  # the seventh tab hangs: no HTTP/2
 
 
@@ -66,6 +67,7 @@ _COSTS: Mapping[Kind, Severity] = {
     Kind.HEADERS_LATE: Severity.DEGRADED,
     Kind.KEEPALIVE_SLOW: Severity.DEGRADED,
     Kind.NOT_CONFORMING: Severity.DEGRADED,
+    Kind.NO_ROOM: Severity.DEGRADED,
     Kind.SIX_CONNECTIONS: Severity.DEGRADED,
 }
 
@@ -103,10 +105,13 @@ class Expected:
     ``origin`` is the page's origin ("https://app.example.org"), None where no other
     origin reads the stream. ``keepalive_seconds`` is how often the service promises a
     byte, None where it promises nothing. ``window`` is how long was recorded, in seconds.
-    ``credentials`` is true where that page sends cookies (``withCredentials``).
+    ``credentials`` is true where that page sends cookies (``withCredentials``). ``types``
+    are the other media types that a POST says it takes in place of a stream, in lower case:
+    as in MCP's streamable HTTP, it may also be answered 202 with nothing.
     """
 
     origin: str | None = None
     keepalive_seconds: float | None = None
     window: float = 8.0
     credentials: bool = False
+    types: tuple[str, ...] = ()

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import Evidence, Listener, Nginx, Process, Unit
 from ssemedic.nginx import ConfigError, Route, Target, Tree, route, tree_of
+from ssemedic.nginx.asked import marked
+from ssemedic.nginx.onward import onward
 from ssemedic.stream.record import Stream
 
 #: Services that carry a stream's host but never are the application behind it.
 INFRASTRUCTURE = re.compile(
     r"^(nginx|ssh|sshd|systemd-.*|dbus|cron|rsyslog|nats.*|redis.*|postgresql.*|pgbouncer"
-    r"|user@.*|getty.*|serial-getty.*|chrony|ntp|ntpsec|haproxy|apache2|caddy)(@.*)?\.service$"
+    r"|ssemedic-.*|user@.*|getty.*|serial-getty.*|chrony|ntp|ntpsec|haproxy|apache2|caddy)(@.*)?\.service$"
 )
 
 
@@ -44,6 +46,7 @@ class Topology:
     counter: tuple[Stream, ...]
     tree: Tree | None
     route: Route | None
+    inner: Route | None  # what a second nginx server does that the first one asks
     target: Target | None
     target_listens: bool | None
     listener: Listener | None
@@ -63,11 +66,17 @@ class Topology:
         return tuple(hop.name for hop in self.hops)
 
 
-def discover(evidence: Evidence, endpoint: Endpoint) -> Topology:
-    """Follow the URL inwards as far as evidence goes; what is absent only shortens the way."""
+def discover(evidence: Evidence, endpoint: Endpoint, with_token: bool = False) -> Topology:
+    """Follow the URL inwards as far as evidence goes; what is absent only shortens the way.
+
+    ``with_token`` follows it as a client with a token goes: nginx itself may ask for one.
+    """
     notes: list[str] = []
-    tree, found = _route(evidence, endpoint, notes)
-    target = found.targets[0] if found and found.targets else None
+    url = marked(endpoint.url, endpoint.token_parameter) if with_token else endpoint.url
+    tree, found = _route(evidence, url, notes)
+    inner = onward(found) if found else None
+    last = inner if inner and inner.targets else found
+    target = last.targets[0] if last and last.targets else None
     plain = [s for s in evidence.streams or () if not s.variant]
     counter = [s for s in evidence.streams or () if s.variant]
     app = next((s for s in plain if s.hop == "app"), None)
@@ -85,15 +94,17 @@ def discover(evidence: Evidence, endpoint: Endpoint) -> Topology:
             address = elsewhere[0].address
     else:
         elsewhere = ()
+        _take_the_path_that_streams(plain, counter)
     listener = _listener(evidence, address) if address else None
     unit = _unit(evidence, endpoint, listener, address, notes)
     process = _process(evidence, listener, unit)
     return Topology(
-        hops=_hops(endpoint, evidence, found, plain, address, unit),
+        hops=_hops(endpoint, evidence, (found, inner), plain, address, unit),
         streams=tuple(plain),
         counter=tuple(counter),
         tree=tree,
         route=found,
+        inner=inner,
         target=target,
         target_listens=listens,
         listener=listener,
@@ -102,6 +113,16 @@ def discover(evidence: Evidence, endpoint: Endpoint) -> Topology:
         app_found_elsewhere=elsewhere,
         notes=tuple(notes),
     )
+
+
+def _take_the_path_that_streams(plain: list[Stream], counter: list[Stream]) -> None:
+    """Where the app streams under another path than nginx asks for, that is the app's record."""
+    app = next((s for s in plain if s.hop == "app"), None)
+    works = [s for s in counter if s.variant.startswith("path-") and s.is_event_stream]
+    if app is None or app.is_event_stream or not works:
+        return
+    counter.append(replace(app, variant="target"))
+    plain[plain.index(app)] = replace(works[0], variant="")
 
 
 def target_address(target: Target) -> str:
@@ -118,16 +139,14 @@ def collected_tree(nginx: Nginx) -> Tree:
     return tree_of({file.path: file.content for file in nginx.files}, nginx.main, links)
 
 
-def _route(
-    evidence: Evidence, endpoint: Endpoint, notes: list[str]
-) -> tuple[Tree | None, Route | None]:
+def _route(evidence: Evidence, url: str, notes: list[str]) -> tuple[Tree | None, Route | None]:
     nginx = evidence.nginx
     if nginx is None or not nginx.files:
         notes.append(evidence.missing.get("nginx", "nginx: no configuration was collected"))
         return None, None
     try:
         tree = collected_tree(nginx)
-        found = route(tree, endpoint.url, nginx.version)
+        found = route(tree, url, nginx.version, build=nginx.build)
     except ConfigError as error:
         notes.append(f"nginx: {error}")
         return None, None
@@ -160,7 +179,9 @@ def _listener(evidence: Evidence, address: str) -> Listener | None:
         return next((x for x in listeners if x.family == "unix" and x.address == path), None)
     host, port = _split(address)
     on_port = [x for x in listeners if x.port == port and x.family != "unix"]
-    exact = [x for x in on_port if x.address == host]
+    known = evidence.host_name(host)
+    hosts = known.addresses if known else (host,)
+    exact = [x for x in on_port if x.address in hosts]
     wildcard = [x for x in on_port if x.address in ("*", "0.0.0.0", "::")]  # noqa: S104 - matched, not bound
     loopback = [x for x in on_port if host == "localhost" and _local(f"{_bracket(x.address)}:1")]
     return next(iter(exact + wildcard + loopback), None)
@@ -228,7 +249,7 @@ def _process(evidence: Evidence, listener: Listener | None, unit: Unit | None) -
 def _hops(
     endpoint: Endpoint,
     evidence: Evidence,
-    found: Route | None,
+    routes: tuple[Route | None, Route | None],
     plain: list[Stream],
     address: str | None,
     unit: Unit | None,
@@ -236,9 +257,13 @@ def _hops(
     """The hops that exist, whether or not they answered."""
     by_name = {stream.hop: stream for stream in plain}
     hops = []
+    found, inner = routes
     if address or "app" in by_name:
         where = by_name["app"].address if "app" in by_name else address or ""
         hops.append(Hop("app", unit.name if unit else "the app", where, "inside"))
+    if inner is not None and inner.location is not None:
+        where = by_name["inner"].address if "inner" in by_name else ""
+        hops.append(Hop("inner", f"a second nginx server, {inner.location.label}", where, "inside"))
     if evidence.nginx is not None:
         where = by_name["nginx"].address if "nginx" in by_name else ""
         label = f"nginx {evidence.nginx.version}"

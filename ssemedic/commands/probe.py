@@ -188,8 +188,11 @@ def _capacity(arguments: argparse.Namespace, asked: Asked, console: Console) -> 
     from ssemedic.probe import capacity
 
     request = asked.url
-    if request.version != "1.1" or request.proxy or arguments.hop or asked.assertions:
-        raise UsageError("--streams: goes with neither --http, --proxy, --hop nor --assert")
+    proxied = request.proxy or request.proxy_command
+    if request.version != "1.1" or proxied or arguments.hop or asked.assertions:
+        raise UsageError(
+            "--streams: goes with neither --http, --proxy, --proxy-command, --hop nor --assert"
+        )
     page = page_on(console)
     try:
         load = capacity.Load(
@@ -204,6 +207,7 @@ def _capacity(arguments: argparse.Namespace, asked: Asked, console: Console) -> 
             body=request.body,
             connect=request.connect,
             ca_file=request.ca_file,
+            server_name=request.server_name,
         )
         result = capacity.run(
             load,

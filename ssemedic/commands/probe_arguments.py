@@ -8,6 +8,9 @@ from pathlib import Path
 from ssemedic.assertions import NAMES
 from ssemedic.probe.request import VERSIONS
 
+#: What browsers accept, and none of it. A browser offers gzip, deflate, br and zstd at once.
+ENCODINGS = ("gzip", "deflate", "br", "zstd", "identity")
+
 EXIT_CODES = """assertions:
   NAME OP VALUE, as in 'first-event<1s', 'gap<30s', 'events>=3', 'status=200'
   names: {names}
@@ -38,12 +41,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--header", action="append", default=[], metavar="'N: V'", help="add one; @FILE for secrets"
     )
     add("--origin", metavar="O", help="the page's origin, if it is another one; judges CORS too")
+    add("--credentials", action="store_true", help="the page sends cookies (withCredentials)")
     add("--last-event-id", metavar="ID", help="resume as a browser does")
     add("--post", metavar="FILE", help="POST this body (- for standard input)")
     add("--http", choices=VERSIONS, default="1.1", help="the HTTP version (default: 1.1)")
-    add("--encoding", choices=("gzip", "identity"), help="the Accept-Encoding to send")
+    add("--encoding", choices=ENCODINGS, help="the Accept-Encoding to send")
     add("--connect", metavar="HOST:PORT", help="connect there; Host and SNI stay the URL's")
+    add("--tls-name", metavar="NAME", help="the name in TLS, if not the URL's: SNI and certificate")
     add("--proxy", metavar="URL", help="an HTTP proxy; @FILE for one with a password")
+    add(
+        "--proxy-command",
+        metavar="COMMAND",
+        help="connect by a command that passes the socket, as ssh's ProxyUseFdpass; %%h, %%p",
+    )
     add("--ca", type=Path, metavar="FILE", help="certificates to trust instead of the system's")
 
     group = parser.add_argument_group("what is judged")

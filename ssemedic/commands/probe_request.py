@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ssemedic.assertions import Assertion, AssertionFormError, assertion_of
@@ -30,6 +30,8 @@ _MAX_BODY = 1 << 20
 _MOST_HOPS = 5
 _MOST_PARALLEL = 50
 _HOP = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,15})=(.+)", re.DOTALL)
+
+_TLS_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[0-9A-Fa-f:.]+")
 
 Value = TypeVar("Value")
 
@@ -68,6 +70,10 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
         if name not in experiments.NAMES:
             known = ", ".join(experiments.NAMES)
             raise UsageError(f"--experiment: {name!r} is not known, must be one of {known}")
+    if arguments.credentials and not arguments.origin:
+        raise UsageError("--credentials: is judged for a page of another origin: name it, --origin")
+    if arguments.proxy_command and (arguments.proxy or arguments.connect):
+        raise UsageError("--proxy-command: goes with neither --proxy nor --connect")
     token = _token(arguments)
     if token is None and (arguments.key or arguments.jwks):
         raise UsageError("--key and --jwks: verify a token, so --token-file must name one")
@@ -76,8 +82,9 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
     own = "devproxy" if "public" in names else "public"
     if len({*names, own}) <= len(names) or len(names) > _MOST_HOPS:
         raise UsageError(f"--hop: must be at most {_MOST_HOPS}, each with a name of its own")
-    common = {
-        "headers": _headers(arguments),
+    headers = _headers(arguments)
+    common: dict[str, Any] = {
+        "headers": headers,
         "token": token,
         "token_parameter": "" if arguments.bearer else arguments.token_parameter,
         "method": "POST" if arguments.post else "GET",
@@ -94,6 +101,8 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
             url=arguments.url,
             connect=arguments.connect,
             proxy=_proxy(arguments.proxy),
+            proxy_command=arguments.proxy_command,
+            server_name=_tls_name(arguments),
             **common,
         )
     except RequestError as error:
@@ -102,7 +111,13 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
         _check_url(option, request)
     return Asked(
         requests=(*inner, ours),
-        expected=Expected(arguments.origin, keepalive, window),
+        expected=Expected(
+            origin=arguments.origin,
+            keepalive_seconds=keepalive,
+            window=window,
+            credentials=arguments.credentials,
+            types=_other_types(headers) if arguments.post else (),
+        ),
         message=_message(arguments.message),
         parallel=_parallel(arguments.parallel),
         assertions=tuple(_assertion(text) for text in arguments.assertions),
@@ -202,6 +217,24 @@ def _proxy(text: str | None) -> str | None:
             "file (mode 0600) and say --proxy @FILE"
         )
     return text
+
+
+def _other_types(headers: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """The media types that Accept names beside text/event-stream; none by default."""
+    lines = [value for name, value in headers if name.lower() == "accept"]
+    named = [part.partition(";")[0].strip().lower() for line in lines for part in line.split(",")]
+    return tuple(one for one in named if one and one not in ("text/event-stream", "*/*"))
+
+
+def _tls_name(arguments: argparse.Namespace) -> str | None:
+    name: str | None = arguments.tls_name
+    if name is None:
+        return None
+    if not arguments.url.lower().startswith("https:"):
+        raise UsageError("--tls-name: the URL is not https, so there is no TLS")
+    if not _TLS_NAME.fullmatch(name):
+        raise UsageError(f"--tls-name: {name!r} is not the name of a host")
+    return name
 
 
 def _hop(text: str) -> tuple[str, str]:

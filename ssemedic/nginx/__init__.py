@@ -5,8 +5,10 @@ Runs on the inspected host too: standard library and Python 3.8 only.
 
 from __future__ import annotations
 
-from .adopt import Edit, FileEdit, Refusal, adopt, after
+from .adopt import adopt
 from .choice import Listen, Location, all_locations, listens, server_names
+from .dump import Dump, is_dump, read_dump, tree_of_dump
+from .edit import Edit, FileEdit, Refusal, UnsafeError, after
 from .endpoints import Candidate, endpoints
 from .errors import ConfigError
 from .lexer import Directive, Source, Token, parse, tokens
@@ -22,6 +24,7 @@ __all__ = [
     "Candidate",
     "ConfigError",
     "Directive",
+    "Dump",
     "Edit",
     "FileEdit",
     "Line",
@@ -35,6 +38,7 @@ __all__ = [
     "Target",
     "Token",
     "Tree",
+    "UnsafeError",
     "adopt",
     "after",
     "all_locations",
@@ -42,9 +46,11 @@ __all__ = [
     "effective",
     "endpoints",
     "files_on_disk",
+    "is_dump",
     "listens",
     "parse",
     "quoted",
+    "read_dump",
     "read_tree",
     "route",
     "seconds",
@@ -52,4 +58,5 @@ __all__ = [
     "statement",
     "tokens",
     "tree_of",
+    "tree_of_dump",
 ]

@@ -6,11 +6,13 @@ Follows ngx_http_find_virtual_server() and ngx_http_core_find_location().
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .lexer import Directive
-from .pattern import compiled, search
+from .pattern import TooHardError, compiled, search
 from .request import Request
 from .tree import Tree
 
@@ -21,13 +23,21 @@ _HANDLERS_WITH_REDIRECT = frozenset(
 
 @dataclass(frozen=True)
 class Listen:
-    """One listen directive. ``address`` is "*" or "::" for any, "unix:..." for a socket."""
+    """One listen directive. ``address`` is "*" or "::" for any, "unix:..." for a socket.
+
+    ``http2`` and ``quic`` are its own parameters; ``v6only`` is False where a "::" takes
+    IPv4 connections too.
+    """
 
     address: str
     port: int
     default: bool
     tls: bool
     where: str
+    http2: bool = False
+    quic: bool = False
+    proxy_protocol: bool = False
+    v6only: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,10 +76,15 @@ class Choice:
 
 def listens(tree: Tree, server: Directive) -> tuple[Listen, ...]:
     """Where a server listens; *:80 where it does not say."""
+    return tree.once(("listens", server), lambda: _listens(tree, server))
+
+
+def _listens(tree: Tree, server: Directive) -> tuple[Listen, ...]:
     found = tuple(
-        _listen(directive)
-        for directive in tree.flat(server.block)
-        if directive.name == "listen" and directive.args
+        listen
+        for directive in tree.lines(server, "listen")
+        if directive.args
+        for listen in _listen(directive)
     )
     return found or (Listen("*", 80, False, False, server.where),)
 
@@ -77,53 +92,83 @@ def listens(tree: Tree, server: Directive) -> tuple[Listen, ...]:
 def server_names(tree: Tree, server: Directive) -> tuple[str, ...]:
     """All names of a server, as written; ("",) where it has none."""
     names = tuple(
-        name
-        for directive in tree.flat(server.block)
-        if directive.name == "server_name"
-        for name in directive.args
+        name for directive in tree.lines(server, "server_name") for name in directive.args
     )
     return names or ("",)
 
 
+class ServerChoice(NamedTuple):
+    """A chosen server and how the connection came to it. ``listen`` has the TLS, HTTP/2 and
+    PROXY protocol of its socket, whichever server asked for them. ``captures`` are those of
+    a regular expression in server_name. ``others`` are the servers that the same name
+    reaches at other addresses of the port."""
+
+    server: Directive | None
+    listen: Listen | None
+    notes: tuple[str, ...] = ()
+    captures: Mapping[str, str] = {}
+    others: tuple[tuple[Listen, Directive], ...] = ()
+    sure: bool = True
+
+
+class _Names(NamedTuple):
+    """The servers of one socket by name, as nginx hashes them."""
+
+    members: list[tuple[Directive, Listen]]
+    exact: dict[str, int]
+    heads: dict[str, int]
+    tails: dict[str, int]
+    patterns: list[tuple[str, int]]
+    taken: set[str]  # exact names that were said before
+
+
 def choose_server(
     tree: Tree, http: Directive, request: Request, address: str | None = None
-) -> tuple[Directive | None, Listen | None, tuple[str, ...]]:
-    """The server for a request, the listen it came by, and notes.
+) -> ServerChoice:
+    """The server for a request.
 
-    ``address`` is the local address the connection arrives at; without it the URL's own
-    host is taken where it is an address, else the wildcard listens come first.
+    ``address`` is the local address the connection arrives at ("unix:/path" for a socket);
+    without it the URL's own host is taken where it is an address, else the wildcard listens
+    come first.
     """
-    here = [
-        (server, listen)
-        for server in tree.blocks("server", http)
-        for listen in listens(tree, server)
-        if listen.port == request.port and not listen.address.startswith("unix:")
-    ]
-    if not here:
-        return None, None, (f"no server listens on port {request.port}",)
+    key = ("server", http, request.scheme, request.host, request.port, address)
+    return tree.once(key, lambda: _chosen(tree, http, request, address))
+
+
+def _chosen(tree: Tree, http: Directive, request: Request, address: str | None) -> ServerChoice:
+    unix = address is not None and address.startswith("unix:")
+    groups = _groups(tree, http, 0 if unix else request.port)
+    if not groups:
+        place = address if unix else f"port {request.port}"
+        return ServerChoice(None, None, (f"no server listens on {place}",))
     notes: list[str] = []
-    groups: dict[str, list[tuple[Directive, Listen]]] = {}
-    for server, listen in here:
-        groups.setdefault(listen.address, []).append((server, listen))
-    order = _group_order(groups, address or request.address)
-    chosen = _by_name(tree, groups[order[0]], request.host, notes)
-    if chosen is None and not (address or request.address):
+    known = address or request.address
+    order = _group_order(groups, known)
+    if address is not None and _taking(groups, address) is None:
+        return ServerChoice(None, None, (f"no server listens at {address} port {request.port}",))
+    captures: dict[str, str] = {}
+    chosen = _by_name(groups[order[0]], request.named, notes, captures)
+    at = order[0]
+    if chosen is None and not known:
         # The name says where its clients arrive: a server of that name on another address.
         for other in order[1:]:
-            chosen = _by_name(tree, groups[other], request.host, notes)
+            chosen = _by_name(groups[other], request.named, notes, captures)
             if chosen is not None:
+                at = other
                 break
+    sure = not notes
     if chosen is None:
-        group = groups[order[0]]
-        chosen = next(((s, at) for s, at in group if at.default), group[0])
+        chosen = _default(groups[at])
         names = " ".join(server_names(tree, chosen[0]))
         notes.append(
             f"no server_name on port {request.port} matches {request.host}: "
             f"the default server {chosen[0].where} ({names or 'no name'}) answers"
         )
-    if request.scheme == "https" and not chosen[1].tls:
+    listen = _socket(tree, http, groups[at], chosen[1])
+    others = [] if known else _elsewhere(groups, at, request.named, chosen[0])
+    if request.scheme == "https" and not (listen.tls or listen.quic):
         notes.append(f"{chosen[1].where}: listens without TLS, the URL is https")
-    return chosen[0], chosen[1], tuple(notes)
+    return ServerChoice(chosen[0], listen, tuple(notes), captures, tuple(others), sure)
 
 
 def choose_location(tree: Tree, server: Directive, path: tuple[Directive, ...], uri: str) -> Choice:
@@ -149,24 +194,32 @@ def all_locations(tree: Tree, path: tuple[Directive, ...]) -> Iterator[Location]
         yield from all_locations(tree, location.path)
 
 
-def _listen(directive: Directive) -> Listen:
+def _listen(directive: Directive) -> tuple[Listen, ...]:
+    """The sockets of one listen line: several for a range of ports, and for "localhost", which
+    most hosts have for IPv4 and IPv6."""
     value, flags = directive.args[0], directive.args[1:]
-    default = "default_server" in flags or "default" in flags
-    tls = "ssl" in flags or "quic" in flags
+    quic = "quic" in flags
+    plain = Listen(
+        value,
+        0,
+        "default_server" in flags or "default" in flags,
+        "ssl" in flags or quic,
+        directive.where,
+        "http2" in flags or "spdy" in flags,
+        quic,
+        "proxy_protocol" in flags,
+        "ipv6only=off" not in flags,
+    )
     if value.startswith("unix:"):
-        return Listen(value, 0, default, tls, directive.where)
-    host, port = "*", 80
-    if value.isdigit():
-        port = int(value)
-    elif value.startswith("["):
-        inner, _, rest = value[1:].partition("]")
-        host = _address(inner)
-        port = int(rest[1:]) if rest[1:].isdigit() else 80
-    else:
-        head, _, rest = value.partition(":")
-        host = _address(head)
-        port = int(rest) if rest.isdigit() else 80
-    return Listen(host, port, default, tls, directive.where)
+        return (plain,)
+    host, port = "*", value
+    if not re.fullmatch(r"\d+(-\d+)?", value):
+        found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d+(?:-\d+)?))?", value)
+        host, port = (found[1].strip("[]"), found[2] or "80") if found else (value, "80")
+    first, _, last = port.partition("-")
+    hosts = ("127.0.0.1", "::1") if host.lower() == "localhost" else (_address(host),)
+    ports = range(int(first), min(int(last or first), 65535) + 1)
+    return tuple(replace(plain, address=h, port=p) for h in hosts for p in ports)
 
 
 def _address(text: str) -> str:
@@ -178,56 +231,166 @@ def _address(text: str) -> str:
         return text
 
 
-def _group_order(
-    groups: dict[str, list[tuple[Directive, Listen]]], address: str | None
-) -> list[str]:
-    """The listen groups of a port, the one that takes the connection first.
+def _groups(tree: Tree, http: Directive, port: int) -> Mapping[str, _Names]:
+    """The sockets of a port by address, TCP where there is one, else QUIC."""
+    every = tree.once(("sockets", http), lambda: _sockets(tree, http))
+    tcp: Mapping[str, _Names] = every.get((port, False), {})
+    return tcp or every.get((port, True), {})
+
+
+def _sockets(tree: Tree, http: Directive) -> dict[tuple[int, bool], dict[str, _Names]]:
+    found: dict[tuple[int, bool], dict[str, _Names]] = {}
+    for server in tree.blocks("server", http):
+        names = server_names(tree, server)
+        for listen in listens(tree, server):
+            of_port = found.setdefault((listen.port, listen.quic), {})
+            group = of_port.setdefault(listen.address, _Names([], {}, {}, {}, [], set()))
+            _enter(group, names, server, listen)
+    return found
+
+
+def _enter(group: _Names, names: tuple[str, ...], server: Directive, listen: Listen) -> None:
+    """ngx_http_server_names() and ngx_hash_add_key(): of two that say the same, the first
+    counts, and the whole of the other is ignored (".a.b" after "*.a.b" or "a.b")."""
+    at = len(group.members)
+    group.members.append((server, listen))
+    for raw in names:
+        name = raw.lower()
+        if raw.startswith("~"):
+            group.patterns.append((raw, at))
+        elif name.startswith("*."):
+            group.heads.setdefault(name[1:], at)
+        elif name.startswith("."):
+            if name[1:] in group.taken:
+                continue
+            group.taken.add(name[1:])
+            if name not in group.heads:
+                group.exact[name[1:]] = group.heads[name] = at
+        elif name.endswith(".*"):
+            group.tails.setdefault(name[:-1], at)
+        elif name not in group.taken:
+            group.taken.add(name)
+            group.exact[name] = at
+
+
+def _default(group: _Names) -> tuple[Directive, Listen]:
+    return next((m for m in group.members if m[1].default), group.members[0])
+
+
+def _socket(tree: Tree, http: Directive, group: _Names, listen: Listen) -> Listen:
+    """The listen with what any server asked of the same socket."""
+    key = ("socket", http, listen.address, listen.port, listen.quic)
+    tls, http2, proxy_protocol = tree.once(key, lambda: _asked(tree, http, group))
+    return replace(listen, tls=tls, http2=http2, proxy_protocol=proxy_protocol)
+
+
+def _asked(tree: Tree, http: Directive, group: _Names) -> tuple[bool, bool, bool]:
+    """TLS, HTTP/2 and PROXY protocol of a socket; TLS also by `ssl on`, gone since 1.25.1."""
+    everywhere = tree.lines(http, "ssl")
+
+    def ssl_on(server: Directive) -> bool:
+        said = tree.lines(server, "ssl") or everywhere
+        return bool(said) and said[0].args[:1] == ("on",)
+
+    return (
+        any(at.tls or ssl_on(server) for server, at in group.members),
+        any(at.http2 for _, at in group.members),
+        any(at.proxy_protocol for _, at in group.members),
+    )
+
+
+def _elsewhere(
+    groups: Mapping[str, _Names], at: str, host: str, chosen: Directive
+) -> Iterator[tuple[Listen, Directive]]:
+    for address, group in groups.items():
+        if address != at:
+            server, listen = _by_name(group, host, [], {}) or _default(group)
+            if server is not chosen:
+                yield listen, server
+
+
+def _taking(groups: Mapping[str, _Names], address: str) -> str | None:
+    """The socket that takes a connection to a local address; None where none does."""
+    if address in groups or address.startswith("unix:"):
+        return address if address in groups else None
+    if ":" in address:
+        return "::" if "::" in groups else None
+    if "*" in groups:
+        return "*"
+    both = "::" in groups and not all(at.v6only for _, at in groups["::"].members)
+    return "::" if both else None
+
+
+def _group_order(groups: Mapping[str, _Names], address: str | None) -> list[str]:
+    """The sockets of a port, the one that takes the connection first.
 
     An exact address always wins over the wildcard; several addresses cannot be told
-    apart without knowing where the connection arrives.
+    apart without knowing where the connection arrives. An address that none takes is one
+    that is translated on the way.
     """
-    wildcard = "::" if address and ":" in address else "*"
-    if address is not None and address in groups:
-        return [address]
-    if wildcard in groups and address:
-        return [wildcard]
-    first = [name for name in ("*", "::") if name in groups]
-    return first + [name for name in groups if name not in first]
+    taking = _taking(groups, address) if address is not None else None
+    if taking is not None:
+        return [taking]
+    both = [name for name in ("*", "::") if name in groups]
+    return both + [name for name in groups if name not in both]
 
 
 def _by_name(
-    tree: Tree, group: list[tuple[Directive, Listen]], host: str, notes: list[str]
+    group: _Names, host: str, notes: list[str], captures: dict[str, str]
 ) -> tuple[Directive, Listen] | None:
-    exact: tuple[Directive, Listen] | None = None
-    head: tuple[int, tuple[Directive, Listen]] | None = None
-    tail: tuple[int, tuple[Directive, Listen]] | None = None
-    regex: tuple[Directive, Listen] | None = None
-    for member in group:
-        for raw in server_names(tree, member[0]):
-            name = raw.lower()
-            if raw.startswith("~"):
-                pattern = compiled(raw[1:], True)
-                if pattern is None:
-                    notes.append(f"{member[0].where}: server_name {raw} could not be evaluated")
-                elif regex is None and search(pattern, host)[1]:
-                    regex = member
-            elif name == host or (name.startswith(".") and name[1:] == host):
-                exact = exact or member
-            elif name.startswith(("*.", ".")):
-                suffix = name[name.index(".") :]
-                if host.endswith(suffix) and (head is None or len(suffix) > head[0]):
-                    head = (len(suffix), member)
-            elif name.endswith(".*"):
-                prefix = name[:-1]
-                if host.startswith(prefix) and (tail is None or len(prefix) > tail[0]):
-                    tail = (len(prefix), member)
-    return exact or (head[1] if head else None) or (tail[1] if tail else None) or regex
+    """ngx_http_find_virtual_server(): exact, longest "*.x", longest "x.*", first "~"."""
+    at = group.exact.get(host)
+    if at is None and group.heads:
+        at = next((group.heads[s] for s in _suffixes(host) if s in group.heads), None)
+    if at is None and group.tails:
+        at = next((group.tails[s] for s in _prefixes(host) if s in group.tails), None)
+    if at is not None:
+        return group.members[at]
+    last = group.patterns[-1][0] if group.patterns else ""
+    for raw, index in group.patterns:
+        pattern = compiled(raw[1:], ignore_case=True)
+        try:
+            found, matched = search(pattern, host) if pattern is not None else ({}, False)
+        except TooHardError:
+            pattern = None
+        if pattern is None:
+            where = group.members[index][0].where
+            notes.append(f"{where}: server_name {raw} could not be evaluated")
+        elif matched:
+            # A server alone on its socket is not asked for its names, unless the last of
+            # them captures something (ngx_http_core_server_name(), ngx_http_add_addrs()).
+            if len(group.members) > 1 or "(" in last.replace("(?:", ""):
+                captures.update(found)
+            return group.members[index]
+    return None
 
 
-def _locations(tree: Tree, parent: Directive, path: tuple[Directive, ...]) -> Iterator[Location]:
-    for block in tree.blocks("location", parent):
-        modifier, name = _parts(block.args)
-        yield Location(modifier, name, block, (*path, block))
+def _suffixes(host: str) -> Iterator[str]:
+    """ ".b.c", ".c" of "a.b.c": the longest first."""
+    pos = host.find(".", 1)
+    while pos >= 0:
+        yield host[pos:]
+        pos = host.find(".", pos + 1)
+
+
+def _prefixes(host: str) -> Iterator[str]:
+    """ "a.b.", "a." of "a.b.c": the longest first."""
+    pos = host.rfind(".", 0, len(host) - 1)
+    while pos > 0:
+        yield host[: pos + 1]
+        pos = host.rfind(".", 0, pos)
+
+
+def _locations(tree: Tree, parent: Directive, path: tuple[Directive, ...]) -> tuple[Location, ...]:
+    """The locations directly in ``parent``. A file may be included in several servers: the
+    path tells where it counts."""
+    return tree.once(
+        ("locations", path),
+        lambda: tuple(
+            Location(*_parts(block.args), block, (*path, block))
+            for block in tree.blocks("location", parent)
+        ),
+    )
 
 
 def _parts(args: tuple[str, ...]) -> tuple[str, str]:
@@ -285,6 +448,8 @@ def _find(
         if matched:
             inner, deeper = _find(tree, location.directive, location.path, uri)
             if deeper.location is not None:
+                if "0" in deeper.captures:  # $1, $2, ... are those of the last pattern alone
+                    captures = {k: v for k, v in captures.items() if not k.isdigit()}
                 captures = {**captures, **deeper.captures}
                 return "ok", Choice(deeper.location, captures, deeper.redirect, tuple(unsure))
             return "ok", Choice(location, captures, unsure=tuple(unsure))

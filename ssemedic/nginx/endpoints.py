@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .choice import Location, all_locations, listens, server_names
 from .lexer import Directive
+from .request import request_of
 from .route import Route, route
 from .settings import effective
 from .tree import Tree
@@ -50,7 +51,9 @@ def endpoints(tree: Tree, version: str = "") -> tuple[Candidate, ...]:
             way = route(tree, base + path, version)
             reasons = _reasons(tree, location, way, version)
             if way.serves == "proxy" and reasons and way.server is server:
-                found.append(Candidate(base + path, server, location, way.targets, reasons))
+                found.append(
+                    Candidate(base + path, server, location, way.possible_targets, reasons)
+                )
     return tuple(sorted(found, key=lambda c: -len(c.reasons)))
 
 
@@ -58,21 +61,21 @@ def _reasons(tree: Tree, location: Location, way: Route, version: str) -> tuple[
     out = []
     if _NAME.search(location.name):
         out.append(f"{location.label} is named like one")
-    for name in ("proxy_buffering", "fastcgi_buffering", "uwsgi_buffering"):
+    for name in (f"{family}_buffering" for family in ("proxy", "fastcgi", "uwsgi", "scgi")):
         for place in (location.path, way.path):
             setting = effective(tree, place, name, version)
             if not setting.is_default and setting.values[0][0] == "off":
                 out.append(f"{name} off at {setting.where}")
                 break
-    timeout = way.setting("proxy_read_timeout")
-    value = seconds(timeout.values[0][0]) if timeout.values else None
+    timeout = way.stream_setting("read_timeout")
+    value = seconds(timeout.first)
     if value is not None and value >= _LONG:
-        out.append(f"proxy_read_timeout {timeout.values[0][0]} at {timeout.where}")
+        out.append(f"{timeout.name} {timeout.first} at {timeout.where}")
     return tuple(out)
 
 
 def _base_url(tree: Tree, server: Directive) -> str | None:
-    tcp = [x for x in listens(tree, server) if x.port]
+    tcp = [x for x in listens(tree, server) if x.port and not x.quic]
     if not tcp:
         return None
     listen = tcp[0]
@@ -81,7 +84,12 @@ def _base_url(tree: Tree, server: Directive) -> str | None:
     host = names[0] if names else f"[{address}]" if ":" in address else address
     scheme = "https" if listen.tls else "http"
     standard = {"http": 80, "https": 443}[scheme]
-    return f"{scheme}://{host}" + ("" if listen.port == standard else f":{listen.port}")
+    url = f"{scheme}://{host}" + ("" if listen.port == standard else f":{listen.port}")
+    try:
+        request_of(url)
+    except ValueError:
+        return None  # an address that nginx would refuse
+    return url
 
 
 def _path(location: Location) -> str | None:

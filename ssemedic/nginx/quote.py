@@ -51,6 +51,8 @@ def checked(name: str, args: tuple[str, ...], inherited: bool = False) -> None:
     for arg in args:
         if _BREAKS.search(arg):
             raise QuoteError(f"{name}: argument {arg!r} holds a control character")
+        if any("\ud800" <= char <= "\udfff" for char in arg):
+            raise QuoteError(f"{name}: argument {arg!r} holds bytes that are no UTF-8")
         if inherited:
             continue
         for char in ";{}":

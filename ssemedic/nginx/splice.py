@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .lexer import Directive, Source
@@ -51,27 +52,50 @@ def replacement(directive: Directive, path: str) -> Splice:
 
 def insertion(source: Source, block: Directive, path: str) -> Splice:
     """Put ``include path;`` at the end of a block, in the block's own style."""
+    return insertion_of(source, block, _include(path))
+
+
+def insertion_of(source: Source, block: Directive, *lines: bytes) -> Splice:
+    """Put lines at the end of a block, in the block's own style."""
     content = source.content
-    include = _include(path)
     children = [child for child in block.block or () if child.file == source.path]
     if not children:
         inside = content[block.open + 1 : block.close]
         if b"\n" not in inside:
             tail = b"" if inside else b" "
-            return Splice(block.open + 1, block.open + 1, b" " + include + tail)
+            return Splice(block.open + 1, block.open + 1, b"".join(b" " + x for x in lines) + tail)
         end = content.index(b"\n", block.open) + 1
         indent = _indent(content, block.start) + _unit(content)
-        return Splice(end, end, indent + include + _eol(content, end))
+        return Splice(end, end, _stacked(lines, indent, _eol(content, end)))
     last = children[-1]
     if b"\n" not in content[last.end : block.close]:
-        return Splice(last.end, last.end, b" " + include)
+        return Splice(last.end, last.end, b"".join(b" " + x for x in lines))
     _, end = _line(content, last.start, last.end)
     first = content.rfind(b"\n", 0, last.start) + 1
     beside = block.open >= first  # the child stands on the line that opens the block
     indent = (
         _indent(content, block.start) + _unit(content) if beside else _indent(content, last.start)
     )
-    return Splice(end, end, indent + include + _eol(content, end))
+    return Splice(end, end, _stacked(lines, indent, _eol(content, end)))
+
+
+def beside(source: Source, directive: Directive, *lines: bytes) -> Splice:
+    """Put lines below a simple directive, or above a block, with its indent."""
+    content = source.content
+    indent = _indent(content, directive.start)
+    start, end = _line(content, directive.start, directive.end)
+    eol = b"\r\n" if b"\r\n" in content[start:end] else b"\n"
+    if directive.block is not None:
+        text = _stacked(lines, indent, eol)[len(indent) :] + indent
+        return Splice(directive.start, directive.start, text)
+    behind = content[directive.end : end].strip()
+    if behind and not behind.startswith(b"#"):
+        return Splice(directive.end, directive.end, b"".join(b" " + x for x in lines))
+    return Splice(end, end, _stacked(lines, indent, eol))
+
+
+def _stacked(lines: Sequence[bytes], indent: bytes, eol: bytes) -> bytes:
+    return b"".join(indent + line + eol for line in lines)
 
 
 def _include(path: str) -> bytes:

@@ -22,7 +22,8 @@ _SPLIT = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<rest>.*)", re.DOTALL | re.IG
 @dataclass(frozen=True)
 class Target:
     """One place that may answer. ``host`` and ``port`` are empty for a unix socket, whose
-    path is in ``unix``; ``where`` is the line that names it."""
+    path is in ``unix``; ``where`` is the line that names it. ``resolve`` is the parameter by
+    which an upstream's name is looked up again while nginx runs (1.27.3)."""
 
     host: str
     port: int
@@ -31,6 +32,12 @@ class Target:
     where: str
     backup: bool = False
     down: bool = False
+    resolve: bool = False
+
+    @property
+    def name(self) -> str:
+        """The host where it is a name that has to be looked up; "" for an address."""
+        return "" if self.unix or re.fullmatch(r"[\d.]+|.*:.*", self.host) else self.host
 
 
 @dataclass(frozen=True)
@@ -73,19 +80,23 @@ def targets(
     """The places behind a pass, and the upstream block if there is one."""
     block = upstream_block(tree, http, passed.authority)
     if block is None:
-        return (_target(passed.authority, passed.scheme, where),), None
+        port = _PORTS.get(passed.scheme, 80)
+        return (_target(passed.authority, passed.scheme, where, port),), None
     return tuple(
-        _target(server.args[0], passed.scheme, server.where, server.args[1:])
+        _target(server.args[0], passed.scheme, server.where, 80, server.args[1:])
         for server in tree.flat(block.block)
         if server.name == "server" and server.args
     ), block
 
 
-def _target(authority: str, scheme: str, where: str, flags: tuple[str, ...] = ()) -> Target:
-    backup, down = "backup" in flags, "down" in flags
+def _target(
+    authority: str, scheme: str, where: str, default: int, flags: tuple[str, ...] = ()
+) -> Target:
+    """``default`` is the port where none is written: in an upstream block always 80."""
+    backup, down, resolve = "backup" in flags, "down" in flags, "resolve" in flags
     if authority.startswith("unix:"):
-        return Target("", 0, authority[5:], scheme, where, backup, down)
+        return Target("", 0, authority[5:], scheme, where, backup, down, resolve)
     found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d+))?", authority)
     host, port = (found[1], found[2]) if found else (authority, None)
-    default = _PORTS.get(scheme, 80)
-    return Target(host.strip("[]"), int(port) if port else default, "", scheme, where, backup, down)
+    number = int(port) if port else default
+    return Target(host.strip("[]"), number, "", scheme, where, backup, down, resolve)

@@ -65,6 +65,7 @@ class Crew:
         self.held: dict[int, HeldStream] = {}
         self.attempts = 0
         self.opened_count = 0
+        self.coded_count = 0
         self.failed_count = 0
         self.most_held = 0
         self.last_opened_at = 0.0
@@ -89,8 +90,9 @@ class Crew:
 
     # What a stream tells.
 
-    def opened(self, stream: HeldStream) -> None:
-        """Its head says 200 and text/event-stream."""
+    def opened(self, stream: HeldStream, coded: bool) -> None:
+        """Its head says 200 and text/event-stream; ``coded``: with a content coding."""
+        self.coded_count += coded
         self._answered(stream)
         self.held[stream.number] = stream
         self.opened_count += 1

@@ -65,7 +65,8 @@ class CapacityResult:
     """One run. Times in seconds since its start, rates per second while streams were held.
 
     ``asked`` streams were wanted, ``attempted`` is how many were tried, ``opened`` how many
-    answered 200 with an event stream, ``most_held`` how many were open at once, ``held`` at
+    answered 200 with an event stream, ``coded`` of them with a content coding (their events
+    are not counted), ``most_held`` how many were open at once, ``held`` at
     the end. ``ramp`` is when the last one opened. ``stopped`` says why the run ended.
     """
 
@@ -74,6 +75,7 @@ class CapacityResult:
     asked: int
     attempted: int
     opened: int
+    coded: int
     most_held: int
     held: int
     ramp: float
@@ -105,6 +107,7 @@ def render_lines(result: CapacityResult) -> list[str]:
         f" ({result.seconds:.1f} s, {result.stopped})",
         *_troubles("refused", result.refused),
         *_troubles("dropped", result.dropped),
+        *_coded(result),
         f"headers: {_quantiles(result.head)}",
         f"first event: {_quantiles(result.first_event)}",
         f"event latency: {_quantiles(result.event_latency)} ({result.latency_basis})",
@@ -113,6 +116,12 @@ def render_lines(result: CapacityResult) -> list[str]:
         f"this process: {_own(result.own)}",
         *_limit(result),
     ]
+
+
+def _coded(result: CapacityResult) -> list[str]:
+    if not result.coded:
+        return []
+    return [f"compressed: {result.coded:,} streams; events in them are not counted"]
 
 
 def _troubles(name: str, troubles: tuple[Trouble, ...]) -> list[str]:

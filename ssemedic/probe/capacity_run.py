@@ -186,6 +186,7 @@ class Run:
             asked=self._load.streams,
             attempted=crew.attempts,
             opened=crew.opened_count,
+            coded=crew.coded_count,
             most_held=crew.most_held,
             held=held,
             ramp=crew.last_opened_at,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ssemedic.probe import http1
-from ssemedic.probe.capacity_events import EventCounter
+from ssemedic.probe.capacity_events import EventCounter, Uncounted
 from ssemedic.probe.capacity_tls import Tls
 from ssemedic.probe.request import Limits
 from ssemedic.probe.tape import Stop
@@ -171,10 +171,11 @@ class HeldStream(asyncio.BufferedProtocol):
             server = b", ".join(answer.values(b"server"))[:80]
             self._excerpt = bytearray(b"Server: " + server + b"; " if server else b"")
             return
-        self._events = EventCounter()
+        coded = any(name != b"identity" for name in answer.values(b"content-encoding"))
+        self._events = Uncounted() if coded else EventCounter()
         self.settled = True
         self.opened_at = self._crew.now()
-        self._crew.opened(self)
+        self._crew.opened(self, coded)
 
     def _refused(self) -> None:
         excerpt, self._excerpt = self._excerpt or bytearray(), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from ..stream.record import Stream
-from . import http1, wire
+from . import http1, http2, wire
 from .request import Request
 from .tape import Stop, Tape
 
@@ -25,27 +25,27 @@ def record(request: Request) -> Stream:
 
 
 def _attempt(request: Request, tape: Tape, stack: contextlib.ExitStack) -> None:
-    if request.version == "2":
-        raise Stop("not_recorded", "the recorder on the host speaks HTTP/1 only")
     if request.proxy_command is not None:
         raise Stop("not_recorded", "the recorder on the host uses no proxy command")
     if request.proxy is not None:
         raise Stop("not_recorded", "the recorder on the host uses no proxy")
     context = wire.tls_context(request) if request.secure else None
     sock = stack.enter_context(contextlib.closing(wire.connect(request, tape)))
+    two = request.version == "2"  # in the clear it is spoken without asking
     if context is not None:
-        context.set_alpn_protocols(["http/1.1"])
-        sock = stack.enter_context(contextlib.closing(wire.start_tls(sock, context, request, tape)))
+        sock, two = wire.start_tls(sock, context, request, tape)
+        stack.enter_context(contextlib.closing(sock))
     line = wire.Wire(sock, tape.clock)
+    if two:
+        http2.converse(request, line, tape)
     _send(request, line)
     tape.mark("sent")
     _receive(request, line, tape)
 
 
 def _send(request: Request, line: wire.Wire) -> None:
-    head = http1.request_head(
-        request.method, request.target, request.version, request.wire_headers()
-    )
+    version = "1.1" if request.version == "2" else request.version  # it has chosen the other
+    head = http1.request_head(request.method, request.target, version, request.wire_headers())
     try:
         line.write(head + (request.body or b""))
     except Stop as stop:

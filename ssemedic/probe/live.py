@@ -8,11 +8,10 @@ from __future__ import annotations
 import queue
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.live import Live
@@ -22,7 +21,11 @@ from ssemedic.probe.request import Request, mask
 from ssemedic.report import strip, words
 from ssemedic.report.page import GOOD, MARK, QUIET, STRONG, WARN, Page
 from ssemedic.stream.coding import MAX_DECODED
+from ssemedic.stream.inflate import InflateError, inflate
 from ssemedic.stream.parser import Comment, Event, Parser
+
+if TYPE_CHECKING:
+    from ssemedic.stream.inflate import Inflate
 
 #: A silence of this many seconds is worth a line of its own.
 SILENCE_SECONDS = 2.0
@@ -32,7 +35,6 @@ LINES_PER_SECOND = 20
 _PREVIEW = 300  # characters of an event's data
 _REFRESH = 0.2  # seconds between two pictures of the strip
 _STRIP_WIDTH = 60
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Follower:
     last_at: float = 0.0
     _phase: str = ""
     _parser: Parser | None = None
-    _decoder: Any = None
+    _take: Inflate | None = None
     _decoded: int = 0
 
     def take(self, what: str, at: float, data: bytes) -> Iterator[Line]:
@@ -85,14 +87,14 @@ class Follower:
         kind = headers.get("content-type", "")
         coding = headers.get("content-encoding", "identity").lower()
         is_stream = self.status == 200 and kind.split(";")[0].strip().lower() == "text/event-stream"
-        readable = coding == "identity" or coding in _WINDOW_BITS
+        self._take = None if coding == "identity" else inflate(coding)
+        readable = coding == "identity" or self._take is not None
         self._parser = Parser() if is_stream and readable else None
-        bits = _WINDOW_BITS.get(coding)
-        self._decoder = zlib.decompressobj(bits) if bits else None
         self._decoded = 0
         also = f", Content-Encoding {coding}" if coding != "identity" else ""
         moved = f" to {headers['location']}" if "location" in headers else ""
-        text = f"{' '.join(words_of_line[1:])} {kind}{also}{moved}".strip()
+        answer = " ".join(filter(None, [*words_of_line[1:], kind]))
+        text = f"{answer}{also}{moved}".strip()
         yield Line(at, "headers", text, GOOD if is_stream else WARN)
 
     def _read(self, at: float, data: bytes) -> Iterator[Line]:
@@ -125,15 +127,18 @@ class Follower:
 
     def _plain(self, data: bytes) -> bytes:
         """The bytes without their content coding, as far as they can be decoded by now."""
-        if self._decoder is None or self._decoded >= MAX_DECODED:
-            return data if self._decoder is None else b""
+        if self._take is None:
+            return data
+        found: list[bytes] = []
         try:
-            plain: bytes = self._decoder.decompress(data, MAX_DECODED - self._decoded)
-        except zlib.error:
+            for piece in self._take(data) if self._decoded < MAX_DECODED else ():
+                found.append(piece)
+                self._decoded += len(piece)
+                if self._decoded >= MAX_DECODED:
+                    break
+        except InflateError:
             self._decoded = MAX_DECODED  # the verdict says what is wrong with it
-            return b""
-        self._decoded += len(plain)
-        return plain
+        return b"".join(found)
 
     def _note(self, at: float, size: int) -> None:
         """Reads closer than the strip can show are one, so that a long look stays small."""

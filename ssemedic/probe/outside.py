@@ -1,8 +1,8 @@
 """The recorder that runs on the controller: httpx, with every read timed at the socket.
 
-httpx gives the framing, HTTP/2 and the exceptions; the network below it is ours, so
-that names, limits and times are those of the recorder on the host, and both records
-can be compared. Nothing is decoded and no redirect is followed.
+httpx reads HTTP/1; the network below it is ours, so that names, limits and times are those
+of the recorder on the host, and both records can be compared. HTTP/2 is ours as well: httpx
+ends a stream at a GOAWAY that lets it go on. Nothing is decoded, no redirect is followed.
 """
 
 from __future__ import annotations
@@ -10,22 +10,17 @@ from __future__ import annotations
 import contextlib
 import shlex
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import h2.errors
-import h2.events
 import httpcore
 import httpx
 
-from ssemedic.probe import http1, proxy, wire
+from ssemedic.probe import http1, http2, proxy, wire
 from ssemedic.probe.request import Request
 from ssemedic.probe.tape import Stop, Tape, Watch
 from ssemedic.stream.record import Stream
-
-_HOP_BY_HOP = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 
 
 def record(request: Request, watch: Watch | None = None) -> Stream:
@@ -48,56 +43,39 @@ def record(request: Request, watch: Watch | None = None) -> Stream:
 
 def _attempt(request: Request, tape: Tape) -> None:
     proxy.check(request)
-    context = wire.tls_context(request) if request.secure else None
-    network = _Network(request, tape)
-    with contextlib.closing(_Transport(request, network, context)) as transport:
-        try:
-            # The real target and headers, with the token, are put in below httpx. No client
-            # of httpx stands between: it reads Location and cookies, and raises at bad ones.
-            outgoing = httpx.Request(request.method, request.public_url, content=request.body)
-            answer = transport.handle_request(outgoing)
-            _receive(answer, request, network, tape)
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise _broken(error, network) from error
-        except httpcore.ConnectionNotAvailable as error:
-            raise Stop("h2_reset", "GOAWAY before the request was taken") from error
+    with contextlib.closing(_Line(request, tape)) as line:
+        if line.speaks_http2:
+            http2.converse(request, line.wire, tape)
+        with contextlib.closing(_Transport(request, line)) as transport:
+            try:
+                # The real target and headers, with the token, are put in below httpx. No client
+                # of httpx stands between: it reads Location and cookies, and raises at bad ones.
+                outgoing = httpx.Request(request.method, request.public_url, content=request.body)
+                _receive(transport.handle_request(outgoing), request, line, tape)
+            except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+                raise _broken(error, line) from error
 
 
-def _receive(answer: httpx.Response, request: Request, network: _Network, tape: Tape) -> None:
-    line = network.line
-    version = answer.http_version.removeprefix("HTTP/")
+def _receive(answer: httpx.Response, request: Request, line: _Line, tape: Tape) -> None:
     head = http1.Answer(
-        version, answer.status_code, answer.extensions["reason_phrase"], tuple(answer.headers.raw)
+        answer.http_version.removeprefix("HTTP/"),
+        answer.status_code,
+        answer.extensions["reason_phrase"],
+        tuple(answer.headers.raw),
     )
-    tape.answer(head.version, head.status, head.reason, head.headers, line.read_at)
+    tape.answer(head.version, head.status, head.reason, head.headers, line.wire.read_at)
     line.headers_done = True
-    if version == "2":
-        _check_http2(head)
-    kind = "h2" if version == "2" else http1.framing(head, request.method)[0]
+    kind = http1.framing(head, request.method)[0]
     for data in answer.iter_raw():
-        tape.take(data, line.read_at)
+        tape.take(data, line.wire.read_at)
     raise Stop("eof" if kind == "close" else "last_chunk")
 
 
-def _check_http2(head: http1.Answer) -> None:
-    """Browsers refuse these headers over HTTP/2 (RFC 9113, 8.2.2); httpx does not look."""
-    found = [name for name, _value in head.headers if name.lower() in _HOP_BY_HOP]
-    if found:
-        raise Stop("protocol_error", f"header {found[0].decode('latin-1')} over HTTP/2")
-
-
-def _broken(error: Exception, network: _Network) -> Stop:
-    event = error.args[0] if error.args else None
-    if isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
-        number = int(event.error_code or 0)
-        known = [code.name for code in h2.errors.ErrorCodes if code == number]
-        code = known[0] if known else str(number)
-        name = "RST_STREAM" if isinstance(event, h2.events.StreamReset) else "GOAWAY"
-        return Stop("h2_reset", f"{name} {code}")
-    if network.line.eof:
-        if network.line.headers_done:
+def _broken(error: Exception, line: _Line) -> Stop:
+    if line.wire.eof:
+        if line.headers_done:
             return Stop("truncated")
-        seen = "after part of the headers" if network.line.received else "without an answer"
+        seen = "after part of the headers" if line.received else "without an answer"
         return Stop("truncated", f"closed {seen}")
     if "Receive buffer too long" in str(error):  # h11 holds at most 100 KiB of a line
         return Stop("limit_line", "a line of the chunked framing has no end")
@@ -105,25 +83,17 @@ def _broken(error: Exception, network: _Network) -> Stop:
 
 
 class _Transport(httpx.BaseTransport):
-    """One connection, one request, on our network."""
+    """One request in HTTP/1 on a connection that is there."""
 
-    def __init__(self, request: Request, network: _Network, context: ssl.SSLContext | None) -> None:
+    def __init__(self, request: Request, line: _Line) -> None:
         self._request = request
         self._url = httpcore.URL(
-            scheme="https" if request.secure else "http",
+            scheme="http",  # TLS is spoken already
             host=request.host,
             port=request.port,
             target=proxy.target(request),
         )
-        two = request.version == "2"
-        self._connection = httpcore.HTTPConnection(
-            self._url.origin,
-            ssl_context=context,
-            # In the clear HTTP/2 is spoken without asking; under TLS it is offered.
-            http1=not two or request.secure,
-            http2=two,
-            network_backend=network,
-        )
+        self._connection = httpcore.HTTPConnection(self._url.origin, network_backend=_Network(line))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         lines = self._request.wire_headers() + proxy.headers(self._request)
@@ -161,59 +131,44 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Network(httpcore.NetworkBackend):
-    """Connects as the recorder on the host does, or by the proxy command."""
+    """Has connected already."""
 
-    def __init__(self, request: Request, tape: Tape) -> None:
-        self._request = request
-        self._tape = tape
-        self._line: _Line | None = None
-
-    @property
-    def line(self) -> _Line:
-        assert self._line is not None, "httpx has connected"
-        return self._line
+    def __init__(self, line: _Line) -> None:
+        self._line = line
 
     def connect_tcp(self, *_args: Any, **_kwargs: Any) -> httpcore.NetworkStream:
-        by_command = self._request.proxy_command is not None
-        connect = connect_by_command if by_command else wire.connect
-        sock = connect(self._request, self._tape)
-        self._line = _Line(sock, self._request, self._tape)
-        if proxy.tunnels(self._request):
-            proxy.open_tunnel(self._request, sock, self._tape)
         return self._line
 
 
 class _Line(httpcore.NetworkStream):
-    """A connected socket that knows when each read came, and enforces the limits."""
+    """A connection that knows when each read came, and enforces the limits.
 
-    def __init__(self, sock: socket.socket, request: Request, tape: Tape) -> None:
-        self._wire = wire.Wire(sock, tape.clock)
-        self._sock = sock
+    It connects as the recorder on the host does, or by the proxy command; raises `Stop`.
+    """
+
+    def __init__(self, request: Request, tape: Tape) -> None:
         self._request = request
         self._tape = tape
         self._head: http1.HeadReader | None = http1.HeadReader(request.limits)
-        self._multiplexed = request.version == "2" and not request.secure
         self.headers_done = False
         self.received = 0
-
-    @property
-    def read_at(self) -> float:
-        return self._wire.read_at
-
-    @property
-    def eof(self) -> bool:
-        return self._wire.eof
+        with contextlib.ExitStack() as undo:
+            context = wire.tls_context(request) if request.secure else None
+            by_command = request.proxy_command is not None
+            sock = (connect_by_command if by_command else wire.connect)(request, tape)
+            undo.callback(sock.close)
+            if proxy.tunnels(request):
+                proxy.open_tunnel(request, sock, tape)
+            self.speaks_http2 = request.version == "2"  # in the clear it is spoken without asking
+            if context is not None:
+                sock, self.speaks_http2 = wire.start_tls(sock, context, request, tape)
+            undo.pop_all()
+        self.wire = wire.Wire(sock, tape.clock)
 
     def read(self, *_size: Any, **_timeout: Any) -> bytes:
-        limit = self._request.limits
-        data = self._wire.read()
+        data = self.wire.read()
         self.received += len(data)
-        if not self._multiplexed:
-            self._check_head(data)
-        elif self.received == len(data) and data.startswith(b"HTTP/1"):
-            raise Stop("protocol_error", "answers HTTP/1 to a request in HTTP/2")
-        elif not self.headers_done and self.received > 2 * limit.header_bytes:
-            raise Stop("limit_headers", f"{self.received} bytes and no complete headers")
+        self._check_head(data)
         return data
 
     def _check_head(self, data: bytes) -> None:
@@ -232,7 +187,7 @@ class _Line(httpcore.NetworkStream):
         if self._request.version == "1.0":
             buffer = buffer.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
         try:
-            self._wire.write(buffer)
+            self.wire.write(buffer)
         except Stop as stop:
             # A server may answer and close before it has read everything: httpcore then
             # reads the answer, if it is told in its own words.
@@ -243,19 +198,9 @@ class _Line(httpcore.NetworkStream):
             self._tape.mark("sent")
 
     def close(self) -> None:
-        self._sock.close()
+        self.wire.sock.close()
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, *_name: Any, **_timeout: Any
-    ) -> httpcore.NetworkStream:
-        self._sock = wire.start_tls(self._sock, ssl_context, self._request, self._tape)
-        self._wire = wire.Wire(self._sock, self._tape.clock)
-        self._multiplexed = self._sock.selected_alpn_protocol() == "h2"
-        return self
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "ssl_object" and isinstance(self._sock, ssl.SSLSocket):
-            return self._sock
+    def get_extra_info(self, _info: str) -> Any:
         return None
 
 

@@ -44,8 +44,10 @@ class Request:
     ``token`` goes into the query parameter ``token_parameter``, or into a Bearer
     header where that is "". ``connect`` overrides where to connect ("127.0.0.1:8000",
     "[::1]:80", "unix:/path"); Host and SNI stay those of ``url``. Version "1.0" sends
-    ``Connection: close`` as nginx does to its upstreams. ``window`` is in seconds
-    from the start. ``proxy`` is an HTTP proxy, "http://[user:password@]host:port".
+    ``Connection: close`` as nginx does to its upstreams. ``without`` names header lines
+    (lower case) that are not sent. ``server_name`` "" sends no name in the TLS handshake.
+    ``window`` is in seconds from the start. ``proxy`` is an HTTP proxy,
+    "http://[user:password@]host:port".
     Raises `RequestError` for what could not be sent safely.
     """
 
@@ -58,6 +60,7 @@ class Request:
     token_parameter: str = "access_token"  # noqa: S105 - a parameter's name, not a secret
     body: bytes | None = field(default=None, repr=False)
     connect: str | None = None
+    without: tuple[str, ...] = ()
     version: str = "1.1"
     window: float = 8.0
     limits: Limits = field(default_factory=Limits)
@@ -192,7 +195,7 @@ class Request:
             lines.append(("Content-Length", str(len(self.body))))
         if self.version == "1.0":
             lines.append(("Connection", "close"))
-        ours = {name.lower() for name, _value in self.headers}
+        ours = {name.lower() for name, _value in self.headers} | set(self.without)
         return [line for line in lines if line[0].lower() not in ours] + list(self.headers)
 
     def secrets(self) -> list[bytes]:

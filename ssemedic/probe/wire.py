@@ -104,11 +104,16 @@ def tls_context(request: Request) -> ssl.SSLContext:
 
 def start_tls(
     sock: socket.socket, context: ssl.SSLContext, request: Request, tape: Tape
-) -> ssl.SSLSocket:
-    """The socket under TLS; raises `Stop` with tls_error, or limit_time for no answer."""
+) -> tuple[ssl.SSLSocket, bool]:
+    """The socket under TLS, and whether HTTP/2 was agreed on (RFC 7301).
+
+    Raises `Stop` with tls_error, or limit_time for no answer.
+    """
+    context.set_alpn_protocols(["h2", "http/1.1"] if request.version == "2" else ["http/1.1"])
     try:
         sock.settimeout(max(0.001, tape.clock.left()))
-        wrapped = context.wrap_socket(sock, server_hostname=request.server_name or request.host)
+        name = request.host if request.server_name is None else request.server_name
+        wrapped = context.wrap_socket(sock, server_hostname=name or None)
     except ssl.SSLCertVerificationError as error:
         raise Stop("tls_error", f"certificate: {error.verify_message}") from error
     except (OSError, ValueError) as error:
@@ -117,7 +122,7 @@ def start_tls(
         reason = getattr(error, "reason", None)  # SSLError: "WRONG_VERSION_NUMBER" and the like
         raise Stop("tls_error", f"handshake: {reason or error}") from error
     tape.mark("tls")
-    return wrapped
+    return wrapped, wrapped.selected_alpn_protocol() == "h2"
 
 
 class Wire:

@@ -25,24 +25,51 @@ _FULL_BUFFER = 4096  # bytes: the tallest mark is never less than a buffer of ng
 _MOST_SYMPTOMS = 4
 _GAP_SHARE = 0.2  # of the width: a shorter gap is seen without words
 
-_STYLE = """
-  svg { --ink:#1c2430; --quiet:#687385; --line:#c3cad5; --paper:#ffffff; --band:#eef1f6;
-        --mark:#1f6feb; --open:#1a7f37; --bad:#c62828; --warn:#9a6700; }
-  @media (prefers-color-scheme: dark) {
-    svg { --ink:#e8ecf2; --quiet:#98a3b5; --line:#465063; --paper:#11151c; --band:#1d2430;
-          --mark:#6cb0ff; --open:#56d364; --bad:#ff8078; --warn:#e3b341; } }
-  text { font-family: ui-sans-serif, system-ui, "Segoe UI", "DejaVu Sans", sans-serif;
-         font-size: 13px; fill: var(--ink); }
-  .paper { fill: var(--paper); } .band { fill: var(--band); }
-  .title { font-size: 16px; font-weight: 600; } .name { font-size: 14px; font-weight: 600; }
-  .quiet { fill: var(--quiet); font-size: 12px; } .bad { fill: var(--bad); }
-  .good { fill: var(--open); } .warn { fill: var(--warn); }
-  .mid { text-anchor: middle; } .end { text-anchor: end; }
-  line { stroke: var(--line); stroke-width: 1; }
-  .track { stroke: var(--quiet); stroke-width: 1.5; }
-  .wait { stroke: var(--quiet); stroke-width: 1.5; stroke-dasharray: 2 4; }
-  .head { stroke: var(--ink); stroke-width: 2; }
-  .read { fill: var(--mark); } .cut { stroke: var(--bad); stroke-width: 2.5; }
+_LIGHT = {
+    "ink": "#1c2430",
+    "quiet": "#687385",
+    "line": "#c3cad5",
+    "paper": "#ffffff",
+    "band": "#eef1f6",
+    "mark": "#1f6feb",
+    "open": "#1a7f37",
+    "bad": "#c62828",
+    "warn": "#9a6700",
+}
+_DARK = {
+    "ink": "#e8ecf2",
+    "quiet": "#98a3b5",
+    "line": "#465063",
+    "paper": "#11151c",
+    "band": "#1d2430",
+    "mark": "#6cb0ff",
+    "open": "#56d364",
+    "bad": "#ff8078",
+    "warn": "#e3b341",
+}
+
+
+def _colours(of: dict[str, str]) -> str:
+    """Written out twice, not by CSS variables: most programs that draw SVG know none."""
+    return f"""
+  text {{ fill: {of["ink"]}; }}
+  line {{ stroke: {of["line"]}; }} .track, .wait {{ stroke: {of["quiet"]}; }}
+  .head {{ stroke: {of["ink"]}; }} .cut {{ stroke: {of["bad"]}; }}
+  .paper {{ fill: {of["paper"]}; }} .band {{ fill: {of["band"]}; }}
+  .read {{ fill: {of["mark"]}; }} .quiet {{ fill: {of["quiet"]}; }}
+  .good {{ fill: {of["open"]}; }} .warn {{ fill: {of["warn"]}; }} .bad {{ fill: {of["bad"]}; }}
+"""
+
+
+_STYLE = f"""
+  text {{ font-family: ui-sans-serif, system-ui, "Segoe UI", "DejaVu Sans", sans-serif;
+         font-size: 13px; }}
+  .title {{ font-size: 16px; font-weight: 600; }} .name {{ font-size: 14px; font-weight: 600; }}
+  .quiet {{ font-size: 12px; }} .mid {{ text-anchor: middle; }} .end {{ text-anchor: end; }}
+  line {{ stroke-width: 1; }} .track, .wait {{ stroke-width: 1.5; }}
+  .wait {{ stroke-dasharray: 2 4; }} .head {{ stroke-width: 2; }} .cut {{ stroke-width: 2.5; }}
+{_colours(_LIGHT)}
+  @media (prefers-color-scheme: dark) {{ {_colours(_DARK)} }}
 """
 
 _VERDICTS = {"healthy": "good", "degraded": "warn", "broken": "bad", "unknown": "warn"}

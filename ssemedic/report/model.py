@@ -64,12 +64,12 @@ def report_of(judgement: Judgement) -> Report:
 def revealed_by(before: Report, after: Report) -> list[dict[str, Any]]:
     """Confirmed causes that only showed once the ones before them were out of the way.
 
-    One that was known, but could only be remedied now, is among them.
+    One that was known, but showed no symptom or could only be remedied now, is among them.
     """
     known = {
         (cause["rule"], cause["hop"])
         for cause in before["causes"]
-        if cause["remedy"] or not _remediable(after, cause)
+        if cause["status"] != Status.LATENT and (cause["remedy"] or not _remediable(after, cause))
     }
     return [
         cause
@@ -129,7 +129,8 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
 
     Proven means: every symptom that was there is gone, none came, and the stream
     was seen healthy at every hop where it was recorded before. A missing sample
-    is not a success.
+    is not a success. What only a person can mend may stay, with what it does to the
+    hops outside it: the change was not made for that, and is proven by the rest.
     """
     old = {s["id"] for s in before["symptoms"]}
     new = {s["id"] for s in after["symptoms"]}
@@ -142,9 +143,11 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
         hop["hop"] for hop in hops if hop["after"] is None or not hop["after"]["is_event_stream"]
     ]
     good = after["verdict"]["before"] in (Verdict.HEALTHY, Verdict.DEGRADED)
+    whole = good and not (old & new) and not unseen
     return {
         "revealed": [f"{c['rule']}: {c['title']}" for c in revealed_by(before, after)],
-        "proven": good and not (old & new) and not (new - old) and not unseen,
+        "proven": not (new - old)
+        and (whole or _all_but_what_is_for_people(before, old, new, hops)),
         "gone": sorted(old - new),
         "stayed": sorted(old & new),
         "came": sorted(new - old),
@@ -153,6 +156,23 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
         "seconds": max((h["after"]["window"] for h in hops if h["after"]), default=0.0),
         "message": None,
     }
+
+
+def _all_but_what_is_for_people(
+    before: Report, old: set[str], new: set[str], hops: Sequence[Mapping[str, Any]]
+) -> bool:
+    """True if something is cured, and what stayed has causes that no change was planned for."""
+    planned = {s for cause in before["causes"] if cause["remedy"] for s in cause["explains"]}
+    told = {s for cause in before["causes"] if not cause["remedy"] for s in cause["explains"]}
+    stayed = old & new
+    if not stayed or not (old - new) or not stayed <= told - planned:
+        return False
+    names = [hop["hop"] for hop in hops]
+    inner = min(names.index(s["hop"]) for s in before["symptoms"] if s["id"] in stayed)
+    return all(
+        hop["after"] is not None and (hop["after"]["is_event_stream"] or at >= inner)
+        for at, hop in enumerate(hops)
+    )
 
 
 def exit_code(report: Report) -> int:
@@ -225,6 +245,7 @@ def _plan(plan: Plan | None) -> dict[str, Any] | None:
         "disruption": plan.disruption,
         "nginx": _nginx(plan),
         "nginx_reload": plan.nginx_reload,
+        "masked_log": encode(plan.masked_log) if plan.masked_log else None,
         "units": [encode(unit) for unit in plan.units],
         "advice": [{"rule": c.rule, **encode(c.advice)} for c in plan.advice],
         "diff": [],

@@ -80,6 +80,11 @@ def _healthy(hop: Data) -> str:
         )
     if seen["comments"]:
         return f"the stream is open and kept alive; no event in {words.brief(seen['duration'])}"
+    if seen["events"] is None:
+        kind = hop["content_type"] or "nothing"
+        return f"answered {seen['status']} with {kind}, which the request accepts; no stream"
+    if seen["bytes"]:
+        return f"the stream is open; no event and no comment in {words.brief(seen['duration'])}"
     return f"the stream is open; not one byte in {words.brief(seen['duration'])}"
 
 
@@ -128,9 +133,10 @@ def _numbers(page: Page, hop: Data, named: bool) -> None:
     page.blank()
     if named:
         page.put(page.host(hop["hop"], STRONG), 2)
-    status = f"{hop['status']} {hop['content_type']}".strip()
-    version = hop["record"]["response_version"]
-    page.put(page.host(f"{status} over HTTP/{version}"), 2)
+    if hop["status"] is not None:
+        status = f"{hop['status']} {hop['content_type']}".strip()
+        version = hop["record"]["response_version"]
+        page.put(page.host(f"{status} over HTTP/{version}"), 2)
     for line in lines:
         page.put(page.text(line), 2)
 

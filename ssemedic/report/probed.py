@@ -109,7 +109,7 @@ def judged(kind: Kind, probed: Probed) -> bool:
         return False
     if kind == Kind.SILENT and probed.expected.keepalive_seconds is None:
         return False
-    if ours.end.kind == "not_recorded":
+    if ours.end.kind == "not_recorded" or kind == Kind.NO_ROOM:  # only the host's log shows it
         return False
     if kind in _OF_CONNECTION:
         return True

@@ -22,7 +22,10 @@ _KEY = random_source.token_bytes(16)
 _SHORTEST = 6  # a known secret shorter than this would be found all over an innocent report
 
 #: What stands for a secret already: our own tag, or the stars of the collector.
-_DONE = r"(?!\u2039(?:token|key|password|cookie|secret):[0-9a-f]{4}\u203a|\*\*\*)"
+_DONE = (
+    r"(?!\u2039(?:token|key|password|cookie|secret):[0-9a-f]{4}\u203a"
+    r"|\*\*\*(?=jwt\(|[^A-Za-z0-9]|$))"
+)
 _NAME = (
     r"[\w.\-]{0,64}(?:token|secret|passw(?:or)?d|passphrase|api_?-?key|private_?-?key|credentials?)"
 )
@@ -42,10 +45,20 @@ def _after(head: str, value: str) -> re.Pattern[str]:
 
 _AUTH = r"(?:proxy-)?authorization"
 _CUSTOM = r"x-(?:auth[\w\-]{0,40}|[\w\-]{0,40}(?:key|token|secret))"
-_QUERY = _after(
-    rf"{_BEFORE_VALUE}(?:jwt|auth|authorization|key|sig|signature|ticket|session|sid|code|{_NAME})"
-    r"(?:=|%3d)",
-    r"(?:(?!%26|&|\\u0026)[^\s\"'#;<>\\])+",
+_KEYS = rf"(?:jwt|auth|authorization|key|sig|signature|ticket|session|sid|code|{_NAME})"
+_QUERY = _after(rf"{_BEFORE_VALUE}{_KEYS}=", r"(?:(?!\\u0026)[^&\s\"'#;<>\\])+")
+#: Inside another URL an encoded "&" ends the value.
+_INNER_QUERY = _after(rf"{_BEFORE_VALUE}{_KEYS}%3d", r"(?:(?!%26|\\u0026)[^&\s\"'#;<>\\])+")
+#: What a query may do to a name that a framework still understands; see sse_host/masking.py.
+_PERCENT = r"%(?:25){0,3}"
+_DISGUISED = _after(
+    r"(?:token|jwt|key|ticket|secret|passw(?:or)?d|session)"
+    rf"(?:(?:(?:\[|{_PERCENT}5b)[^=&\s\"']{{0,40}}|(?:\+|{_PERCENT}20){{1,3}})(?:=|{_PERCENT}3d)"
+    rf"|%(?:25){{1,3}}3d)"
+    rf"|(?:[?&;]|{_PERCENT}(?:3f|26|3b))[^=&\s\"']{{0,24}}?{_PERCENT}"
+    r"(?:2[de]|5f|7e|3\d|[46][1-9a-f]|[57][\da])"
+    rf"[^=&\s\"']{{0,24}}?(?:=|{_PERCENT}3d)",
+    r"[^&\s\"'#;<>\\\u2039\u203a]+",
 )
 _URL_PASSWORD = _after(r"\b[a-z][a-z0-9+.\-]{1,20}://[^\s:/@\"']{0,128}:", r"[^\s/\"']{1,256}(?=@)")
 _HEADER = _after(
@@ -85,6 +98,8 @@ def redact(text: str) -> str:
     text = _PRIVATE_KEY.sub(lambda found: _tag("key", found.group()), text)
     for kind, pattern in (
         ("token", _QUERY),
+        ("token", _INNER_QUERY),
+        ("token", _DISGUISED),
         ("password", _URL_PASSWORD),
         ("token", _HEADER),
         ("token", _DIRECTIVE),
@@ -121,8 +136,11 @@ def withheld(plan: Mapping[str, Any] | None) -> tuple[str, ...]:
     """What a redacted plan no longer holds: it must not be applied from this copy."""
     if not plan:
         return ()
-    edits = (plan.get("nginx") or {}).get("edits", ())
-    files = [str(edit["path"]) for edit in edits if edit["content_b64"] is None]
+    nginx = plan.get("nginx") or {}
+    files = [str(edit["path"]) for edit in nginx.get("edits", ()) if edit["content_b64"] is None]
+    lines = [
+        f"{nginx['ours']}: {x['name']}" for x in nginx.get("directives", ()) if x["args"] is None
+    ]
     settings = [
         f"{unit['unit']}: {key}"
         for unit in plan.get("units", ())
@@ -130,7 +148,7 @@ def withheld(plan: Mapping[str, Any] | None) -> tuple[str, ...]:
         for key, value in lines.items()
         if value is None
     ]
-    return tuple(files + settings)
+    return tuple(files + lines + settings)
 
 
 def _tag(kind: str, secret: str) -> str:
@@ -215,6 +233,13 @@ def _withhold(
     after = (plan.get("nginx") or {}).get("edits", ())
     for edit, copy in zip(before, after, strict=True):
         copy["content_b64"] = _intact(edit["content_b64"], spellings)
+    lines = (original.get("nginx") or {}).get("directives", ())
+    copies = (plan.get("nginx") or {}).get("directives", ())
+    for line, copy in zip(lines, copies, strict=True):
+        # Lines of the admin's are repeated in our file, with what they tell the app.
+        said = " ".join((line["name"], *(line["args"] or ())))
+        safe = copy["args"] == line["args"] and _scrub(said, spellings) == said
+        copy["args"] = line["args"] if safe else None
     for unit, twin in zip(original.get("units", ()), plan.get("units", ()), strict=True):
         twin["settings"] = {
             section: {

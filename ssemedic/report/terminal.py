@@ -121,7 +121,9 @@ def render_plan(report: Data, console: Console) -> None:
         render_diff(page, plan["diff"])
     elif report["causes"]:
         page.head("Plan")
-        page.put(page.text("Nothing that we could change on this host cures it."), 2)
+        harmless = all(cause["severity"] == Severity.HYGIENE for cause in report["causes"])
+        said = "Nothing that we could change on this host cures it."
+        page.put(page.text("Nothing is changed: the stream is fine." if harmless else said), 2)
     if plan["advice"]:
         page.head("For people")
         for advice in plan["advice"]:
@@ -412,9 +414,12 @@ def _directives(page: Page, nginx: Data, shown: bool) -> None:
     """Which cause calls for which directive; the directives in full where no diff shows them."""
     causes = dict.fromkeys(line["cause"] for line in nginx["directives"] if line["cause"])
     why = f"  ({', '.join(causes)})" if causes else ""
-    page.put(page.join(page.host(nginx["ours"], STRONG), page.host(why, QUIET)), 2)
+    paths = [edit["path"] for edit in nginx["edits"]]
+    place = nginx["ours"] if nginx["directives"] else ", ".join(paths)
+    page.put(page.join(page.host(place, STRONG), page.host(why, QUIET)), 2)
     for line in () if shown else nginx["directives"]:
-        parts = [line["name"], *(arg or '""' for arg in line["args"])]
+        said = ["(left out here: it holds a secret)"] if line["args"] is None else line["args"]
+        parts = [line["name"], *(arg or '""' for arg in said)]
         page.put(page.host(f"{' '.join(parts)};"), 4)
     page.bullets((page.host(note) for note in nginx["notes"]), 4)
 

@@ -111,6 +111,11 @@ def verdict_parts(report: Data) -> tuple[str, str]:
         return f"{host}: still {before}; the change was refused, nothing was changed.", why
     if outcome == "unsure":
         return f"{host}: it is not known how the change ended.", why
+    if proof and proof["proven"] and proof["stayed"] and outcome == "committed":
+        stayed = set(proof["stayed"])
+        left = [cause for cause in report["causes"] if stayed & set(cause["explains"])]
+        why = reason({**report, "causes": left})
+        return f"{host}: the change is proven; {after} still, and that needs a person.", why
     if proof and proof["proven"] and outcome == "committed":
         was = f"It was {before}: {_lower(why)}"
         return f"{host}: repaired and proven, {after or Verdict.HEALTHY} now.", was
@@ -137,7 +142,8 @@ def reason(report: Data) -> str:
     if report["verdict"]["before"] == Verdict.UNKNOWN:
         return _unknown(report)
     names = [hop["name"] for hop in report["hops"] if hop["stream"]]
-    return f"The stream comes through at every hop: {', '.join(names)}."
+    tidy = f" Worth tidying: {_lower(_title(causes[0]))}." if causes else ""
+    return f"The stream comes through at every hop: {', '.join(names)}.{tidy}"
 
 
 def is_grave(kind: str) -> bool:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ssemedic.case import Case
+from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.rules import Sign, rule
+from ssemedic.intent import meant
+from ssemedic.nginx import Route
+from ssemedic.rules import Sign, configured, rule
 from ssemedic.symptoms import Kind
 
 _SIGNS = (Sign(Kind.HTML_INSTEAD), Sign(Kind.WRONG_STATUS, (404, 405)))
@@ -30,7 +33,7 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
     symptom = case.symptom("nginx", Kind.HTML_INSTEAD, Kind.WRONG_STATUS)
     if route.serves not in ("static", "return") or symptom is None:
         return
-    if not any(sign.fits(symptom) for sign in _SIGNS):
+    if not any(sign.fits(symptom) for sign in _SIGNS) or _meant_elsewhere(route):
         return
     found = case.topology.app_found_elsewhere
     path = urlsplit(case.endpoint.url).path or "/"
@@ -56,6 +59,34 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
     )
 
 
+@configured(nginx_html_fallback)
+def answered_by_itself(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
+    """A URL that nginx answers from its files, or by a `return`, can be no stream."""
+    if route.serves not in ("static", "return") or not route.resolved or _meant_elsewhere(route):
+        return
+    if route.status is not None and 300 <= route.status < 400:
+        return  # a redirect is no page
+    path = urlsplit(endpoint.url).path or "/"
+    label = route.location.label if route.location else "the server block"
+    yield Finding(
+        hop="nginx",
+        where=route.location.where
+        if route.location
+        else route.server.where
+        if route.server
+        else "",
+        observed=f"{path} is served by {label}, which answers by itself and asks no app",
+        expected=f"a location for {path} that passes to the app",
+        advice=(_by_hand(path, ""),),
+    )
+
+
+def _meant_elsewhere(route: Route) -> bool:
+    """True where a location that leads to an app was meant for the URL, and nginx misses it."""
+    there = meant(route)
+    return there is not None and there.passes
+
+
 def _new_location(path: str, address: str) -> NginxRemedy:
     upstream = f"http://{address}"
     return NginxRemedy(
@@ -76,10 +107,10 @@ def _new_location(path: str, address: str) -> NginxRemedy:
 
 
 def _by_hand(path: str, places: str) -> Advice:
-    seen = f"it answers at {places}" if places else "no local socket answered it"
+    seen = f" (it answers at {places})" if places else ""
     return Advice(
         Audience.SERVER,
         f"Add `location ^~ {path} {{ proxy_pass http://ADDRESS; proxy_http_version 1.1; "
-        'proxy_set_header Connection ""; proxy_buffering off; }` above the fallback; which '
-        f"address is the app's could not be told ({seen}).",
+        'proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 1h; }` beside the '
+        f"fallback; which address is the app's could not be told{seen}.",
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
-from ssemedic.rules import Sign, rule
+from ssemedic.intent import meant
+from ssemedic.nginx import Route
+from ssemedic.rules import Sign, configured, rule
 from ssemedic.stream.detect import observe_one
 from ssemedic.symptoms import Kind
 
@@ -34,25 +37,28 @@ def nginx_http10_upstream(case: Case) -> Iterator[Finding]:
 
     It is a cause only where asking the app with HTTP/1.0 shows the same fault.
     """
-    route = case.route
+    hop, route = case.asking
     if route.serves != "proxy":
         return
     version = route.setting("proxy_http_version")
     if version.values[0][0] != "1.0":
         return
-    symptom = case.symptom("nginx", *_KINDS)
-    plain = case.topology.stream("app")
+    elsewhere = meant(route)
+    if elsewhere is not None and "proxy_http_version" in elsewhere.settings:
+        return  # it is set, and does not count: that is another cause
+    symptom = case.symptom(hop, *_KINDS)
+    # Where the app is asked elsewhere or for another path than by nginx, that is another test.
+    plain = case.topology.stream("app", "target") or case.topology.stream("app")
     counter = case.topology.stream("app", "http10")
     if plain is None or counter is None or not plain.is_event_stream:
         return
     shown = [s for s in observe_one(counter) if s.kind in _KINDS]
     if not shown or [s for s in observe_one(plain) if s.kind in _KINDS]:
         return
-    yield Finding(
-        hop="nginx",
-        where=version.where,
-        observed="proxy_http_version is 1.0, and the app does not stream over HTTP/1.0",
-        expected='proxy_http_version 1.1 and proxy_set_header Connection ""',
+    yield _finding(
+        version.where,
+        "proxy_http_version is 1.0, and the app does not stream over HTTP/1.0",
+        hop=hop,
         evidence=tuple(
             filter(
                 None,
@@ -64,8 +70,38 @@ def nginx_http10_upstream(case: Case) -> Iterator[Finding]:
                 ),
             )
         ),
+    )
+
+
+@configured(nginx_http10_upstream)
+def _configured(found: Route, _endpoint: Endpoint) -> Iterator[Finding]:
+    version = found.setting("proxy_http_version")
+    if found.serves != "proxy" or not found.handler or found.handler.name != "proxy_pass":
+        return
+    if version.values[0][0] == "1.0":
+        yield _finding(
+            version.where,
+            "proxy_http_version is 1.0",
+            depends="the app does not stream over HTTP/1.0",
+        )
+
+
+def _finding(
+    where: str,
+    observed: str,
+    evidence: tuple[str, ...] = (),
+    depends: str = "",
+    hop: str = "nginx",
+) -> Finding:
+    return Finding(
+        hop=hop,
+        where=where,
+        observed=observed,
+        expected='proxy_http_version 1.1 and proxy_set_header Connection ""',
+        evidence=evidence,
         certainty=3,
         remedy=NginxRemedy(
             {"proxy_http_version": (("1.1",),), "proxy_set_header": (("Connection", ""),)}
         ),
+        depends=depends,
     )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.case import Case
-from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
-from ssemedic.nginx import Route
-from ssemedic.rules import rule
-from ssemedic.stream.record import Stream
-from ssemedic.symptoms import Kind
-
-
-@rule(
-    layer=Layer.NGINX,
-    severity=Severity.BROKEN,
-    # A stream that is cut while nginx still holds all of it back looks closed at once.
-    explains=(Kind.BUFFERED, Kind.NO_ANSWER, Kind.HEADERS_LATE, Kind.CLOSED_AT_ONCE),
-    needs=("nginx", "streams"),
+from ssemedic.buffering import (
+    SIGNS,
+    buffering,
+    held,
+    ignores_the_app,
+    is_on,
+    switched_off,
 )
+from ssemedic.caching import kept
+from ssemedic.case import Case
+from ssemedic.endpoint import Endpoint
+from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
+from ssemedic.intent import family, meant, value
+from ssemedic.nginx import Route
+from ssemedic.rules import configured, rule
+
+
+@rule(layer=Layer.NGINX, severity=Severity.BROKEN, explains=SIGNS, needs=("nginx", "streams"))
 def nginx_proxy_buffering(case: Case) -> Iterator[Finding]:
     """nginx holds events back until its buffer fills.
 
@@ -28,47 +31,51 @@ def nginx_proxy_buffering(case: Case) -> Iterator[Finding]:
 
     The directive alone is no fault: a chunked answer over HTTP/1.1 passes it, and
     `X-Accel-Buffering: no` from the app switches it off. It is a cause only where
-    the arrival times show it.
+    the arrival times show it. Of two nginx servers in a row the inner one is changed,
+    and tells the outer one by that header. FastCGI, uwsgi and SCGI have a directive of their own;
+    what is behind them cannot be asked directly, so there it stays a suspicion.
     """
-    route = case.route
-    symptom = case.symptom("nginx", Kind.BUFFERED, Kind.NO_ANSWER, Kind.HEADERS_LATE)
-    app = case.topology.stream("app")
-    if route.serves != "proxy" or symptom is None or app is None:
+    for one in held(case, "nginx_proxy_buffering"):
+        remedy = NginxRemedy(switched_off(case, one))
+        now = "on by default" if one.setting.is_default else "on"
+        unasked = (
+            "" if one.upstream is not None else f"{family(one.route)} cannot be asked directly"
+        )
+        yield Finding(
+            hop=one.hop,
+            where=one.setting.where,
+            observed=f"{one.off} is {now}, and events do not pass in time",
+            expected=f"{one.off} off in the location of the stream",
+            evidence=one.evidence,
+            certainty=one.certainty,
+            remedy=remedy,
+            advice=(Advice(Audience.SERVER, _by_hand(one.off, one.route)),) if unasked else (),
+            out_of_reach=unasked,
+        )
+
+
+@configured(nginx_proxy_buffering)
+def configured_buffering(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
+    """Buffering is in force and nginx cannot see the parts of the answer."""
+    if not is_on(route) or meant(route) is not None:
         return
-    buffering = route.setting("proxy_buffering")
-    if buffering.values[0][0] == "off" or _switched_off(app, route):
+    if ignores_the_app(route) is not None or kept(route, None) is not None:
+        return  # those have a rule each
+    if family(route) == "proxy" and value(route, "proxy_http_version", "1.0") != "1.0":
         return
-    if app.phases.headers is None:
-        return
-    if case.topology.app_found_elsewhere and len(route.targets) == 1:
-        return  # nginx never asked this app, so it can hold nothing of it back
-    version = route.setting("proxy_http_version")
-    mechanism = (
-        "the app's answer is close-delimited (HTTP/1.0 to the upstream), which nginx reads until "
-        "4 or 8 KiB are full"
-        if version.values[0][0] == "1.0"
-        else "nginx collects the answer into its buffers"
-    )
+    off = f"{family(route)}_buffering"
+    asked = "nginx asks with HTTP/1.0, " if family(route) == "proxy" else ""
     yield Finding(
         hop="nginx",
-        where=buffering.where,
-        observed=f"proxy_buffering is {buffering.values[0][0]}, and events do not pass in time",
-        expected="proxy_buffering off in the location of the stream",
-        evidence=(symptom.text, f"mechanism: {mechanism}", _on_time(app)),
-        certainty=3 if symptom.kind is Kind.BUFFERED else 2,
-        remedy=NginxRemedy({"proxy_buffering": (("off",),)}),
+        where=buffering(route).where,
+        observed=f"{off} is on for {endpoint.url}",
+        expected=f"{off} off in the location of the stream",
+        remedy=NginxRemedy({off: (("off",),)}),
+        depends=f"{asked}the app ends its answer by closing it (HTTP/1.0 has no chunks) and sends "
+        "no X-Accel-Buffering: no",
     )
 
 
-def _switched_off(app: Stream, route: Route) -> bool:
-    """True if the app's X-Accel-Buffering: no reaches nginx and counts there."""
-    ignored = route.setting("proxy_ignore_headers").values
-    names = {arg.lower() for args in ignored for arg in args}
-    if "x-accel-buffering" in names:
-        return False
-    return any(value.strip().lower() == "no" for value in app.header_values("x-accel-buffering"))
-
-
-def _on_time(app: Stream) -> str:
-    first = f", first byte after {app.reads[0].at:.2f} s" if app.reads else ""
-    return f"asked directly, the app answers after {app.phases.headers or 0:.2f} s{first}"
+def _by_hand(off: str, route: Route) -> str:
+    place = route.location.where if route.location else "the location of the stream"
+    return f"Set `{off} off;` in {place}, reload nginx and look again."

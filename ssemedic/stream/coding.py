@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
+from .inflate import InflateError, inflate
 from .parser import Parsed, Parser, parse
 from .record import Stream
 
@@ -13,9 +13,6 @@ MAX_DECODED = 1 << 20
 
 #: Lines at most: a comment of two bytes takes a hundred times as much memory here.
 MAX_LINES = 50_000
-
-_STEP = 64 << 10
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 @dataclass(frozen=True)
@@ -50,22 +47,21 @@ def decode(stream: Stream) -> Decoded:
     named = coding(stream)
     if not named:
         return Decoded(parse(stream), len(stream.body))
-    if named not in _WINDOW_BITS:
+    take = inflate(named)
+    if take is None:
         return Decoded(None)
-    decoder = zlib.decompressobj(_WINDOW_BITS[named])
     parser = Parser()
     size, position = 0, 0
     try:
         for read in stream.reads:
             part = stream.body[position : position + read.size]
             position += read.size
-            while part and not decoder.eof:
-                data = decoder.decompress(part, min(_STEP, MAX_DECODED - size))
-                part = decoder.unconsumed_tail
+            for data in take(part):
+                data = data[: MAX_DECODED - size]
                 size += len(data)
                 parser.feed(data, read.at)
                 if size >= MAX_DECODED or parser.lines >= MAX_LINES:
                     return Decoded(parser.finish(), size, cut=True)
-    except zlib.error:
+    except InflateError:
         return Decoded(None, size)
     return Decoded(parser.finish(), size)

@@ -65,7 +65,8 @@ class End:
 class Stream:
     """One recorded answer of one hop.
 
-    ``hop`` names the hop that answered ("app", "nginx", "public", "devproxy");
+    ``hop`` names the hop that answered ("app", "inner" for a second nginx behind the first,
+    "nginx", "public", "devproxy");
     ``variant`` says what was varied against a browser's request ("" for nothing,
     "http10" for HTTP/1.0 with Connection: close, "gzip" ...). ``url`` never carries
     a token. ``body`` is the start of the body after transfer decoding, at most

@@ -63,9 +63,24 @@ def is_cross_origin(stream: Stream, expected: Expected) -> bool:
     return expected.origin is not None and expected.origin.lower() != _origin_of(stream.url)
 
 
+def is_other_answer(stream: Stream, expected: Expected) -> bool:
+    """True for what a POST takes in place of a stream: it has come whole, and is no symptom."""
+    if (
+        stream.method != "POST"
+        or not expected.types
+        or stream.end.kind not in ("last_chunk", "eof")
+    ):
+        return False
+    if stream.status == 202:
+        return not stream.size
+    return stream.status == 200 and stream.content_type in expected.types
+
+
 def _observe(stream: Stream, expected: Expected) -> Iterator[Symptom]:
     if stream.status is None:
         yield _without_status(stream)
+        return
+    if is_other_answer(stream, expected):
         return
     if stream.status != 200:
         yield _wrong_status(stream)  # how late a refusal came does not matter beside it
@@ -202,6 +217,10 @@ def _ending(stream: Stream, parsed: Parsed | None) -> Iterator[Symptom]:
     last = stream.reads[-1].at if stream.reads else headers
     idle = end.at - last
     events = len(parsed.events) if parsed is not None else 0
+    if end.kind == "protocol_error" and stream.response_version == "2" and not stream.size:
+        text = f"a browser refuses the answer: {end.detail}"
+        yield _symptom(stream, Kind.NOT_HTTP, text, seconds=round(lived, 2), end=end.kind)
+        return
     if end.kind in ("protocol_error", "limit_line", "limit_headers"):
         text = f"the body stops being HTTP {lived:.1f} s after the headers ({end.detail})"
         yield _symptom(stream, Kind.NOT_HTTP, text, seconds=round(lived, 2), end=end.kind)

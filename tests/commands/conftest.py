@@ -13,9 +13,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "probe"))
 
 from ssemedic.cli import main
-from tests.probe.conftest import serve
+from tests.probe.conftest import certificate, serve, server_context
 
-__all__ = ["serve"]
+__all__ = ["certificate", "serve", "server_context"]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -125,6 +126,9 @@ def test_an_assertion_decides_the_exit_code(
         (["--experiment", "alchemy"], "must be one of gzip, versions"),
         (["--post", "/nowhere"], "--post /nowhere: No such file"),
         (["--connect", "nowhere"], "must be HOST:PORT"),
+        (["--tls-name", "chat.example.org"], "the URL is not https"),
+        (["--credentials"], "name it, --origin"),
+        (["--proxy-command", "x", "--connect", "a:1"], "neither --proxy nor --connect"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_sent(
@@ -321,6 +325,7 @@ def test_hops_are_compared_and_have_a_row_each(serve: Serve, run: Run, tmp_path:
     assert "without a byte" in picture
     assert not re.search(r"(?i)<script|href|url\(|@import|<image", picture)
     assert "prefers-color-scheme: dark" in picture
+    assert "var(" not in picture, "what draws pictures outside a browser knows no variables"
 
 
 def test_a_hop_that_is_down_is_found_before_the_url_is_blamed(serve: Serve, run: Run) -> None:
@@ -336,7 +341,7 @@ def test_a_redirect_is_followed_as_a_browser_does(serve: Serve, run: Run) -> Non
     head = f"HTTP/1.1 307 Moved\r\nLocation: {there.url}\r\nContent-Length: 0\r\n\r\n"
     ran = run("probe", serve(send(head.encode())).url, "--for", "500ms")
     assert ran.code == 0, ran.out
-    assert f"307 Moved  to {there.url}" in ran.out
+    assert f"307 Moved to {there.url}" in ran.out
 
 
 def test_a_firehose_is_counted_not_printed(serve: Serve, run: Run) -> None:
@@ -502,3 +507,58 @@ def test_a_message_file_that_cannot_be_used_is_refused(
     ran = run("probe", "http://127.0.0.1:1/", "--experiment", "fanout", "--message", str(described))
     assert ran.code == 2
     assert says in ran.err
+
+
+def test_the_name_in_tls_may_differ_from_the_urls(
+    serve: Serve, run: Run, certificate: Path, server_context: ssl.SSLContext
+) -> None:
+    served = serve(held(HEAD, b"data: x\n\n"), context=server_context)
+    words = ("--connect", served.address, "--ca", str(certificate), "--for", "300ms")
+    url = "https://other.test/events"
+    assert run("probe", url, *words).code == 1
+    assert run("probe", url, *words, "--tls-name", "stream.test").code == 0
+    assert b"\r\nHost: other.test\r\n" in served.heard[-1]
+
+
+def test_a_page_that_sends_cookies_must_be_named(serve: Serve, run: Run) -> None:
+    anyone = HEAD[:-2] + b"Access-Control-Allow-Origin: *\r\n\r\n"
+    served = serve(held(anyone, b"data: x\n\n"))
+    words = ("--origin", "https://app.test", "--for", "200ms")
+    assert run("probe", served.url, *words).code == 0
+    assert run("probe", served.url, *words, "--credentials").code == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepts", "code", "said"),
+    [
+        (b"200 OK\r\nContent-Type: application/json\r\n", True, 0, "the request accepts"),
+        (b"202 Accepted\r\n", True, 0, "the request accepts"),
+        (b"200 OK\r\nContent-Type: application/json\r\n", False, 1, "text/event-stream"),
+        (b"202 Accepted\r\n", False, 1, "must be 200"),
+        (b"404 Not Found\r\nContent-Type: application/json\r\n", True, 1, "must be 200"),
+        (b"200 OK\r\nContent-Type: text/html\r\n", True, 1, "text/html"),
+    ],
+)
+def test_a_post_may_be_answered_with_another_type_that_it_accepts(
+    answer: bytes, accepts: bool, code: int, said: str, serve: Serve, run: Run, tmp_path: Path
+) -> None:
+    # As a server of MCP's streamable HTTP answers what needs no stream.
+    served = serve(send(b"HTTP/1.1 " + answer + b"Content-Length: 0\r\n\r\n"))
+    body = tmp_path / "call.json"
+    body.write_text('{"jsonrpc": "2.0", "method": "ping", "id": 1}')
+    header = ["--header", "Accept: application/json, text/event-stream"] if accepts else []
+    ran = run("probe", served.url, "--post", str(body), "--for", "500ms", *header)
+    assert ran.code == code, ran.out
+    assert said in " ".join(ran.out.split())
+
+
+def test_bytes_without_an_event_are_not_called_none(serve: Serve, run: Run) -> None:
+    ran = run("probe", serve(held(HEAD, b"retry: 3000\n\n")).url, "--for", "300ms")
+    assert ran.code == 0
+    assert "no event and no comment in" in ran.out
+
+
+def test_a_failed_handshake_has_no_status_to_show(serve: Serve, run: Run) -> None:
+    served = serve(held(b"HTTP/1.1 400 x\r\n\r\n"), read_request=False)
+    ran = run("probe", served.url.replace("http:", "https:"), "--for", "300ms")
+    assert "None" not in ran.out

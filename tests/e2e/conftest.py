@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from lab import state
+from lab.layout import Lab
+
 PROJECT = Path(__file__).resolve().parents[2]
 #: Never the lab that a person works in: its hosts would be mended under their hands.
 LAB = f"e2e{os.environ.get('SSEMEDIC_LAB', '')}"[:12]
@@ -39,7 +42,10 @@ class LabHost:
 
     @property
     def url(self) -> str:
-        return f"http://{self.name}:8080/events"
+        """The URL of the stream; a fault may move it to https."""
+        record = state.load(Lab(f"ssemedic-lab-{LAB}").host(self.name))
+        assert record is not None
+        return record.endpoint["url"]
 
     def lab(self, *arguments: str, check: bool = True) -> str:
         return lab(*arguments, check=check)

@@ -135,3 +135,49 @@ def test_masking_a_hostile_line_takes_no_noticeable_time() -> None:
     for line in ("token" * 3000, "eyJ" + "A." * 8000, "://" * 5000, "a:" * 8000, "=" * 16000):
         mask(line)
     assert time.monotonic() - began < 1.0
+
+
+DISGUISES = {
+    "name percent-encoded": "/events?%61ccess%5Ftoke%6E=CANARY",
+    "value percent-encoded": "/events?access_token=%43ANARY%26CANARY",
+    "equals sign percent-encoded": "/login?next=%2Fevents%3Faccess_token%3DCANARY%26a%3D1",
+    "encoded twice": "/login?next=%252Fevents%253Faccess_token%253DCANARY",
+    "encoded name inside": "/login?next=%2Fe%3Ftoke%6E%3DCANARY",
+    "an array": "/events?access_token[]=CANARY&token%5B0%5D=CANARY",
+    "a space that PHP drops": "/events?access_token+=CANARY&token%20=CANARY",
+    "behind stars of the client": "/events?access_token=***CANARY",
+    "behind a false mask": "/events?access_token=***jwt(CANARY)",
+    "capitals": "/events?ACCESS_TOKEN=CANARY",
+    "camel case": "/events?accessToken=CANARY",
+    "semicolons": "/events?a=1;token=CANARY;b=2",
+    "three of them": "/events?token=CANARY&x=1&ticket=CANARY&jwt=CANARY",
+}
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_no_token_in_a_log_line_survives_a_disguise(name: str) -> None:
+    target = DISGUISES[name]
+    access = f'10.0.0.7 - - [x] "GET {target} HTTP/1.1" 200 3 "https://a/?b=c{target}" "UA"'
+    error = (
+        f'2026/11/24 01:00:00 [error] 12#12: *7 upstream timed out, request: "GET {target} '
+        f'HTTP/1.1", upstream: "http://127.0.0.1:8000{target}", host: "a"'
+    )
+    for line in (access, error):
+        masked = mask(line)
+        assert "ANARY" not in masked
+        assert mask(masked) == masked
+    assert masked.endswith(', host: "a"')
+    assert "200 3" in mask(access)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /events?tab=tokens&filter%5Bname%5D=x%20y&next=%2Fhome HTTP/1.1",
+        "GET /a%2Fb?page=1&q=caf%C3%A9 HTTP/1.1",
+        "cache key=abc ratio=50%25 used=100%",
+        "keys[0] = 1 of 3",
+    ],
+)
+def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
+    assert mask(text) == text

@@ -5,10 +5,15 @@ from __future__ import annotations
 import http.server
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the generated sites of tests.lint
+
 from real_nginx import Echo, RealNginx
 
 

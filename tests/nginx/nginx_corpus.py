@@ -133,6 +133,8 @@ BROKEN = {
     b"a\nb }": "broken.conf:2: unexpected '}'",
     b'a b;\nc "d;\n': "broken.conf:2: quoted string is never closed",
     b"a 'b'c;": "broken.conf:1: unexpected 'c'",
+    b"a ${ }": "broken.conf:1: unexpected '}'",
+    b"a x${ }": "broken.conf:1: unexpected '}'",
     b"a { b }": "broken.conf:1: unexpected '}'",
     b"content_by_lua_block { x = { ": 'broken.conf:1: Lua block is not closed by "}"',
     b"a {" * 300: "broken.conf:1: blocks nest deeper than 200",

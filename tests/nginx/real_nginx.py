@@ -46,9 +46,14 @@ class Echo(http.server.BaseHTTPRequestHandler):
         body = json.dumps(told).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
+        for number in (1, 2, 3):
+            self.send_header(f"X-App-{number}", "yes")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def version_string(self) -> str:
+        return "echo"
 
     def log_message(self, format: str, *args: object) -> None:
         """The test's output is no place for it."""
@@ -74,6 +79,17 @@ def main_conf(root: Path, http: str) -> str:
     """A whole nginx.conf around the inside of an http block; writes nothing outside root."""
     fill = {"root": str(root)}
     return f"{PREAMBLE.format(**fill)}http {{\n{HTTP.format(**fill)}{http}\n}}\n"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def running(nginx: RealNginx, main: Path, port: int) -> subprocess.Popen[bytes]:

@@ -63,8 +63,16 @@ class Host:
     def route(self) -> Route:
         return route(self.tree(), self.url, "1.22.1")
 
-    def adopt(self, *settings: Line, location: str | None = None) -> Edit | Refusal:
-        return adopt(self.tree(), self.route(), settings, self.ours, location)
+    def adopt(
+        self,
+        *settings: Line,
+        location: str | None = None,
+        without: tuple[Line, ...] = (),
+        process: dict[str, str] | None = None,
+    ) -> Edit | Refusal:
+        return adopt(
+            self.tree(), self.route(), settings, self.ours, location, without, process or {}
+        )
 
     def apply(self, edit: Edit) -> None:
         """As the role does: the template renders our file, the edits replace theirs."""
@@ -73,15 +81,21 @@ class Host:
         if edit.directives:
             Path(edit.ours).write_text(rendered(edit))
 
-    def repair(self, *settings: Line, location: str | None = None) -> tuple[Edit, str]:
+    def repair(
+        self,
+        *settings: Line,
+        location: str | None = None,
+        without: tuple[Line, ...] = (),
+        process: dict[str, str] | None = None,
+    ) -> tuple[Edit, str]:
         """Adopt and apply; gives the edit and the diff of the admin's site."""
         before = self.site.read_bytes()
-        edit = self.adopt(*settings, location=location)
+        edit = self.adopt(*settings, location=location, without=without, process=process)
         assert isinstance(edit, Edit), edit
         self.apply(edit)
         tested = self.nginx.test(self.root / "nginx.conf")
         assert tested.returncode == 0, tested.stderr
-        again = self.adopt(*settings, location=location)
+        again = self.adopt(*settings, location=location, without=without, process=process)
         assert isinstance(again, Edit), again
         assert again.files == ()
         assert rendered(again) == rendered(edit)
@@ -365,7 +379,7 @@ def test_a_new_location_takes_later_settings_and_a_new_target(host: Host) -> Non
         ("# The chat.", "# This file is managed by Puppet.", "belongs to another tool"),
         ("# The chat.", "# DO NOT EDIT, see the wiki", "belongs to another tool"),
         ("proxy_pass http://127.0.0.1:8000;", "return 503;", "answers by itself with 503"),
-        ("proxy_pass http://127.0.0.1:8000;", "uwsgi_pass 127.0.0.1:1;", "does not heed proxy"),
+        ("proxy_pass http://127.0.0.1:8000;", "uwsgi_pass 127.0.0.1:1;", "has no counterpart"),
         ("proxy_pass http://127.0.0.1:8000;", "proxy_pass http://$cookie_x;", "cannot be told"),
         ("proxy_pass http://127.0.0.1:8000;", "access_by_lua_block { x() } proxy_pass http://a;",
          "cannot be told"),
@@ -408,9 +422,10 @@ def test_a_location_that_exists_without_upstream_is_not_doubled(host: Host) -> N
 def test_our_file_is_never_shared_by_two_locations(host: Host) -> None:
     host.write(SITE.replace("return 204;", f"include {host.ours};"))
     Path(host.ours).write_text("proxy_buffering off;\n")
-    refused = host.adopt(BUFFERING)
-    assert isinstance(refused, Refusal)
-    assert "is already included in another location" in refused.reason
+    edit, changed = host.repair(BUFFERING)
+    assert edit.ours == host.ours.replace(".conf", "-2.conf")
+    assert changed == f"+        include {edit.ours};"
+    assert Path(host.ours).read_text() == "proxy_buffering off;\n"
 
 
 @pytest.mark.parametrize(
@@ -430,14 +445,29 @@ def test_values_that_could_break_out_are_refused(host: Host, line: Line, reason:
     assert reason in refused.reason
 
 
-def test_a_directory_of_sites_behind_one_snippet_is_noted(host: Host) -> None:
+def test_a_snippet_of_several_servers_is_left_alone_and_the_one_server_gets_a_copy(
+    host: Host,
+) -> None:
     snippet = host.root / "snippets" / "app.conf"
     server = "server {{ listen {}; server_name chat.example.org; include {}; }}\n"
-    host.write(
-        server.format(8080, snippet) + server.format(8081, snippet),
-        app="location /events {\n  proxy_pass http://127.0.0.1:1;\n}\n",
-    )
+    text = "location /events {\n  proxy_pass http://127.0.0.1:1;\n}\n"
+    host.write(server.format(8080, snippet) + server.format(8081, snippet), app=text)
     edit, changed = host.repair(BUFFERING)
-    assert changed == ""
-    assert snippet.read_text().count("include") == 1
-    assert "the edit shows in each of them" in edit.notes[0]
+    assert edit.location == "= /events"
+    assert snippet.read_text() == text
+    assert [line for line in changed.splitlines() if "8081" in line] == []
+    assert values(host.route(), "proxy_buffering") == ["off"]
+    other = route(host.tree(), host.url.replace("8080", "8081"), "1.22.1")
+    assert values(other, "proxy_buffering") == ["on"]
+
+
+def test_a_snippet_of_several_servers_that_cannot_be_copied_is_refused(host: Host) -> None:
+    snippet = host.root / "snippets" / "app.conf"
+    server = "server {{ listen {}; server_name chat.example.org; include {}; }}\n"
+    text = "location = /events {\n  proxy_pass http://127.0.0.1:1;\n}\n"
+    host.write(server.format(8080, snippet) + server.format(8081, snippet), app=text)
+    refused = host.adopt(BUFFERING)
+    assert isinstance(refused, Refusal)
+    assert refused.reason.startswith(f"{snippet}:1: is brought to several servers; ")
+    assert refused.where == f"{snippet}:1, in location = /events"
+    assert refused.advice == ("proxy_buffering off;",)

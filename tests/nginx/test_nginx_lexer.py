@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,54 @@ def test_any_bytes_are_read_or_refused_in_one_way(content: bytes) -> None:
         assert str(error).startswith("a.conf:")
         return
     assert rebuilt(source) == content
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b" ", b"#", b"# a\n", b"a ", b"a", b"\\", b"$", b"${", b"a$ ", b'"x" ', b"a b#c;", b"a{}",
+        b'a "b"c ', b"a${b ", b'"', b"a 'b' $", b"x_by_lua_block{}", b"a_by_lua_block{[=[ ]",
+        b"a_by_lua_block{--[[ ", b'a ";" ',
+    ],
+)  # fmt: skip
+def test_a_long_file_takes_time_in_proportion_whatever_is_in_it(piece: bytes) -> None:
+    """Each took minutes where a pattern could match in two ways."""
+    for tail in (b"", b"a b;", b"}", b'"'):
+        began = time.process_time()
+        try:
+            parse("a.conf", piece * (100_000 // len(piece)) + tail)
+        except ConfigError as error:
+            assert str(error).startswith("a.conf:")
+        assert time.process_time() - began < 2.0
+
+
+def test_a_long_bracket_of_lua_that_is_never_closed_is_an_error() -> None:
+    for lua in (b"[==[ } ]=]", b"--[[ } ", b"x = [[ }"):
+        with pytest.raises(ConfigError, match="Lua block is not closed"):
+            parse("a.conf", b"content_by_lua_block { " + lua + b" }\n}")
+
+
+def test_the_words_of_every_kind_of_statement_are_found_when_asked_for() -> None:
+    content = (
+        b'a b c;\na "b" c;\na \'b c\' d;\na b"c d;\na b # x\n c;\na ${b}c $d;\n'
+        b'"a" b;\na\\ b c;\na \xe9 \xa0 b\x0bc;\na "\xc3\xa9";\na\tb\r\nc{d e;}\n'
+    )
+    found = parse("a", content).directives
+    assert [(d.name, *d.args) for d in found] == [
+        ("a", "b", "c"), ("a", "b", "c"), ("a", "b c", "d"), ("a", 'b"c', "d"), ("a", "b", "c"),
+        ("a", "${b}c", "$d"), ("a", "b"), ("a\\ b", "c"), ("a", "\udce9", "\udca0", "b\x0bc"),
+        ("a", "\u00e9"), ("a", "b", "c"),
+    ]  # fmt: skip
+    assert [d.line for d in found] == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_directive_is_itself_and_no_other() -> None:
+    first, second = parse("a", b"x y;x y;").directives
+    assert (first.name, first.args) == (second.name, second.args)
+    assert first != second
+    assert len({first, second, first}) == 2
+
+
+def test_a_source_knows_its_includes_wherever_they_stand() -> None:
+    source = parse("a", b'include x; b { include y; c_by_lua_block { include z; } "include" w; }')
+    assert [d.args[0] for d in source.includes] == ["x", "y", "w"]

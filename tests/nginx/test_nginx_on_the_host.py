@@ -57,5 +57,5 @@ def test_the_package_works_without_the_rest_of_the_project(tmp_path: Path) -> No
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout == (
-        "/events http { server { location / { proxy_pass http://a; include /etc/x.conf; } } } 0\n"
+        "/events http { server { location / { proxy_pass http://a; } include /etc/x.conf; } } 0\n"
     )

@@ -205,3 +205,238 @@ def test_ten_thousand_servers_are_read_in_seconds() -> None:
     start = time.process_time()
     assert len(parse("/n", content).directives) == 10_000
     assert time.process_time() - start < 5
+
+
+def test_gates_are_those_of_every_location_on_the_way() -> None:
+    found = of(
+        "limit_conn perip 6;\n"
+        "location /events { auth_request /auth;\n limit_req zone=z; try_files /x @app; }\n"
+        "location @app { mirror /m; auth_basic off; proxy_pass http://a; }"
+    )
+    assert {s.name: s.where for s in found.gates} == {
+        "auth_request": "/n:5",
+        "limit_conn": "/n:4",
+        "limit_req": "/n:6",
+        "mirror": "/n:7",
+    }
+    left = of(
+        "location /events { auth_request /auth; rewrite ^ /x last; }\n"
+        "location /x { proxy_pass http://a; }"
+    )
+    assert left.gates == ()  # rewritten away before the access phase
+
+
+def test_an_ipv6_listen_without_the_server_is_told() -> None:
+    text = b"""http {
+    server { listen 80 default_server; listen [::]:80 default_server; root /srv; }
+    server { listen 80; server_name chat.example.org; location / { proxy_pass http://a; } }
+    }"""
+    tree = tree_of({"/n": text}, "/n")
+    found = route(tree, URL, "1.22.1")
+    assert found.serves == "proxy"
+    assert [(at.address, server.line) for at, server in found.others] == [("::", 2)]
+    assert route(tree, URL, "1.22.1", address="::1").serves == "static"
+
+
+def test_a_unix_socket_has_its_own_servers() -> None:
+    text = b"""http {
+    server { listen unix:/run/n.sock; server_name x; location / { proxy_pass http://sock; } }
+    server { listen 80; location / { proxy_pass http://tcp; } } }"""
+    tree = tree_of({"/n": text}, "/n")
+    assert route(tree, URL, "1", address="unix:/run/n.sock").targets[0].host == "sock"
+    assert route(tree, URL, "1").targets[0].host == "tcp"
+    assert route(tree, URL, "1", address="unix:/other").serves == "none"
+
+
+def test_an_address_that_nothing_listens_at_is_said() -> None:
+    tree = tree_of({"/n": b"http { server { listen 10.0.0.1:80; } }"}, "/n")
+    found = route(tree, URL, "1", address="127.0.0.1")
+    assert (found.serves, found.notes) == ("none", ("no server listens at 127.0.0.1 port 80",))
+
+
+@pytest.mark.parametrize(
+    ("block", "hosts"),
+    [
+        ("map $cookie_canary $b { default one; yes two; }", {"one", "two"}),
+        ("geo $b { default one; 10.0.0.0/8 two; }", {"one", "two"}),
+        ("split_clients $remote_addr $b { 50% one; * two; }", {"one", "two"}),
+        ("map $cookie_x $c { ~a one; }  map $c $b { one two; default three; }", {"two", "three"}),
+        ("map $cookie_x $b { default $cookie_y; }", set()),
+    ],
+)
+def test_a_target_that_the_client_decides_has_all_its_possibilities(
+    block: str, hosts: set[str]
+) -> None:
+    found = of("location / { proxy_pass http://$b; }", http=block)
+    assert (found.targets, found.resolved) == ((), False)
+    assert {t.host for t in found.possible_targets} - {""} == hosts
+
+
+def test_what_an_unknown_condition_sets_is_not_known_afterwards() -> None:
+    found = of(
+        "set $b one; if ($cookie_x) { set $b two; }\n location / { proxy_pass http://$b; }",
+    )
+    assert (found.targets, found.resolved) == ((), False)
+
+
+def test_a_name_from_a_variable_needs_a_resolver() -> None:
+    lines = "set $b app.internal; location / { proxy_pass http://$b; }"
+    assert "no resolver is set" in of(lines).notes[0]
+    assert of("resolver 127.0.0.53; " + lines).notes == ()
+    assert of(lines, http="upstream app.internal { server 10.0.0.1; }").notes == ()
+
+
+def test_the_servers_of_an_upstream_are_at_port_80_unless_they_say_so() -> None:
+    found = of(
+        "location / { proxy_pass https://app; }",
+        http="upstream app { server a.internal resolve; server 10.0.0.1:444; zone z 64k; }",
+    )
+    assert [(t.host, t.port, t.resolve, t.name) for t in found.targets] == [
+        ("a.internal", 80, True, "a.internal"),
+        ("10.0.0.1", 444, False, ""),
+    ]
+    assert found.setting("zone").values == (("z", "64k"),)
+    assert found.upstream_setting("resolver").values == ()
+
+
+def test_internal_locations_are_where_x_accel_redirect_may_lead() -> None:
+    found = of(
+        "location / { proxy_pass http://a; }\nlocation /private/ { internal; proxy_pass http://b; }"
+    )
+    assert [x.label for x in found.internal_locations] == ["location /private/"]
+
+
+def test_captures_of_the_server_name_are_variables() -> None:
+    text = rb"""http { server { server_name ~^(?<who>\w+)\.example\.org$;
+      location / { proxy_pass http://$who-app; } }
+      server { server_name x; } }"""
+    found = route(tree_of({"/n": text}, "/n"), URL, "1")
+    assert found.targets[0].host == "chat-app"
+
+
+NGINX = "/etc/nginx/nginx.conf"
+DISTRIBUTIONS: dict[str, tuple[dict[str, str], str]] = {
+    "debian": (
+        {
+            NGINX: "include /etc/nginx/modules-enabled/*.conf;\nevents { }\nhttp {\n"
+            "include /etc/nginx/mime.types; include /etc/nginx/conf.d/*.conf;\n"
+            "include /etc/nginx/sites-enabled/*;\n}",
+            "/etc/nginx/mime.types": "types { text/html html; }",
+            "/etc/nginx/modules-enabled/50-x.conf": "load_module modules/ngx_http_x_module.so;",
+            "/etc/nginx/sites-enabled/default": "server { listen 80 default_server;\n"
+            "listen [::]:80 default_server; location / { try_files $uri =404; } }",
+            "/etc/nginx/sites-enabled/chat": "server { listen 80; server_name chat.example.org;\n"
+            "include snippets/stream.conf; }",
+            "/etc/nginx/snippets/stream.conf": "location /events {\n"
+            "proxy_pass http://127.0.0.1:8000; include proxy_params; }",
+            "/etc/nginx/proxy_params": "proxy_set_header Host $http_host;\nproxy_buffering off;",
+        },
+        "/etc/nginx/proxy_params:2",
+    ),
+    "rhel": (
+        {
+            NGINX: "events { }\nhttp {\n include /etc/nginx/conf.d/*.conf;\n"
+            "server { listen 80; listen [::]:80; server_name _; root /usr/share/nginx/html;\n"
+            "include /etc/nginx/default.d/*.conf; } }",
+            "/etc/nginx/default.d/stream.conf": "location /events {\n"
+            "proxy_pass http://127.0.0.1:8000; proxy_buffering off; }",
+        },
+        "/etc/nginx/default.d/stream.conf:2",
+    ),
+    "docker": (
+        {
+            NGINX: "events { }\nhttp { include /etc/nginx/conf.d/*.conf; }",
+            "/etc/nginx/conf.d/default.conf": "server { listen 80; server_name localhost;\n"
+            "location / { root /usr/share/nginx/html; index index.html; }\n"
+            "location ^~ /events { proxy_pass http://127.0.0.1:8000;\nproxy_buffering off; } }",
+        },
+        "/etc/nginx/conf.d/default.conf:4",
+    ),
+    "openresty": (
+        {
+            NGINX: "events { }\nhttp { lua_shared_dict x 1m;\n"
+            "init_by_lua_block { x = { a = '}' } }\nserver { listen 80;\n"
+            "location /events { proxy_pass http://127.0.0.1:8000; proxy_buffering off;\n"
+            "header_filter_by_lua_block { ngx.header.x = '{' } } } }",
+        },
+        f"{NGINX}:5",
+    ),
+    "proxy manager": (
+        {
+            NGINX: "events { }\nhttp { include /data/nginx/proxy_host/*.conf; }",
+            "/data/nginx/proxy_host/1.conf": "server { set $forward_scheme http;\n"
+            "set $server 127.0.0.1; set $port 8000; listen 80; server_name chat.example.org;\n"
+            "proxy_buffering off; location / { include conf.d/include/proxy.conf; } }",
+            "/etc/nginx/conf.d/include/proxy.conf": "proxy_set_header Host $host;\n"
+            "proxy_pass $forward_scheme://$server:$port$request_uri;",
+        },
+        "/data/nginx/proxy_host/1.conf:3",
+    ),
+    "ingress": (
+        {
+            NGINX: "events { }\nhttp {\nupstream upstream_balancer { server 127.0.0.1:8000;\n"
+            "balancer_by_lua_block { tcp() } keepalive 320; }\n"
+            "server { server_name chat.example.org; listen 80; set $proxy_upstream_name -;\n"
+            "location /events/ { return 404; }\n"
+            'location = /events { set $service_port "80"; proxy_buffering off;\n'
+            "proxy_pass http://upstream_balancer; proxy_redirect off; } } }",
+        },
+        f"{NGINX}:7",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_the_usual_layouts_lead_to_the_app_and_to_the_line(name: str) -> None:
+    files, where = DISTRIBUTIONS[name]
+    tree = tree_of({path: text.encode() for path, text in files.items()}, NGINX)
+    found = route(tree, URL + "?access_token=x", "1.22.1")
+    (target,) = found.targets
+    assert (target.host, target.port) == ("127.0.0.1", 8000)
+    assert found.uri_passed == "/events?access_token=x"
+    assert found.setting("proxy_buffering").where == where
+    assert found.resolved
+
+
+@pytest.mark.parametrize(
+    ("http", "server"),
+    [
+        ("", "".join(f"location ~ ^/(a+)+{i}$ {{ return 204; }}" for i in range(20))),
+        ("", "location / { rewrite ^(.*)$ $1x last; }"),
+        ("", "location / { rewrite ^(.*)$ $1$1$1$1$1$1$1$1$1$1 last; }"),
+        ("", "set $a aaaa; " + "set $a $a$a; " * 60 + "location / { proxy_pass http://$a; }"),
+        ("".join(f"map $m{i + 1}$m{i + 1} $m{i} {{ default $m{i + 1}; }}" for i in range(40)),
+         "location / { proxy_pass http://$m0; }"),
+        ("", "recursive_error_pages on; location / { return 400; }" + "".join(
+            f"error_page 4{i:02} @n{i}; location @n{i} {{ return 4{i + 1:02}; }}"
+            for i in range(20))),
+        ("", "location / { try_files /a /b; } location /b { try_files /b /a; }"),
+        ("", "location / { error_page 404 /x; recursive_error_pages on; return 404; }"),
+    ],
+)  # fmt: skip
+def test_hostile_configurations_end_in_bounded_time(http: str, server: str) -> None:
+    start = time.process_time()
+    found = of(server, http=http, url="http://chat.example.org/" + "a" * 3000)
+    assert found.server is not None
+    assert time.process_time() - start < 2
+
+
+def test_a_cycle_is_the_500_that_nginx_gives() -> None:
+    found = of("location / { rewrite ^(.*)$ $1x last; }")
+    assert (found.status, found.serves) == (500, "none")
+    assert found.notes == ("rewrite or internal redirection cycle: nginx answers 500",)
+
+
+def test_ten_thousand_servers_are_routed_in_seconds() -> None:
+    block = (
+        "server {{ listen 80; listen [::]:80; server_name s{0}.example *.s{0}.example;\n"
+        "location / {{ try_files $uri /i; }} location /events {{ proxy_pass http://a; }} }}\n"
+    )
+    text = "http {" + "".join(block.format(i) for i in range(10_000)) + "}"
+    tree = tree_of({"/n": text.encode()}, "/n")
+    start = time.process_time()
+    for i in range(0, 10_000, 100):
+        found = route(tree, f"http://x.s{i}.example/events", "1.22.1")
+        assert found.server is not None
+        assert tree.lines(found.server, "server_name")[0].args[0] == f"s{i}.example"
+    assert time.process_time() - start < 5

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from ssemedic.nginx import ConfigError, Tree, files_on_disk, read_tree, tree_of
+from ssemedic.nginx import ConfigError, Tree, endpoints, files_on_disk, read_tree, tree_of
 
 MAIN = "/etc/nginx/nginx.conf"
 
@@ -83,3 +84,63 @@ def test_a_symlink_is_read_by_its_own_path_and_written_at_its_target() -> None:
     tree = tree_of(files, MAIN, {"/etc/nginx/sites-enabled/x": "../sites-available/x"})
     assert names(tree) == ["x"]
     assert tree.real("/etc/nginx/sites-enabled/x") == "/etc/nginx/sites-available/x"
+
+
+def test_lines_are_those_of_one_name_in_one_block_includes_followed() -> None:
+    files = {
+        MAIN: b"user a; http { root 1; include s; server { root 2; } root 3; }",
+        "/etc/nginx/s": b"root s; index x;",
+    }
+    tree = tree_of(files, MAIN)
+    (http,) = tree.blocks("http")
+    assert [d.args[0] for d in tree.lines(http, "root")] == ["1", "s", "3"]
+    assert [d.args for d in tree.lines(None, "user")] == [("a",)]
+    assert tree.lines(http, "user") == ()
+    assert tree.lines(http, "root") is tree.lines(http, "root")
+
+
+def test_what_is_worked_out_once_is_kept_for_its_tree_alone() -> None:
+    one, other = tree_of({MAIN: b"user a;"}, MAIN), tree_of({MAIN: b"user b;"}, MAIN)
+    made: list[str] = []
+
+    def of(tree: Tree) -> str:
+        return tree.once("user", lambda: made.append("x") or tree.lines(None, "user")[0].args[0])
+
+    assert [of(one), of(other), of(one), of(other)] == ["a", "b", "a", "b"]
+    assert len(made) == 2
+
+
+def test_includes_that_nest_too_deep_are_an_error_not_a_crash() -> None:
+    files = {f"/etc/nginx/{n}": f"include {n + 1};".encode() for n in range(3000)}
+    with pytest.raises(ConfigError, match=r"^/etc/nginx/\d+:1: includes nest deeper than 100$"):
+        tree_of({MAIN: b"include 0;", **files}, MAIN)
+
+
+def test_a_few_files_that_include_each_other_again_and_again_are_an_error() -> None:
+    files = {f"/etc/nginx/{n}": f"include {n + 1}; include {n + 1};".encode() for n in range(40)}
+    files["/etc/nginx/40"] = b"root x;"
+    with pytest.raises(ConfigError, match="includes open files more than 100000 times"):
+        tree_of({MAIN: b"include 0;", **files}, MAIN)
+
+
+def test_an_include_is_relative_to_the_main_file_as_it_is_named() -> None:
+    files = {"a.conf": b"http { include sub/x; }", "sub/x": b"include y;", "y": b"root r;"}
+    assert names(tree_of(files, "a.conf")) == ["r"]
+    files = {f"/etc//nginx/{name}": text for name, text in files.items()}
+    assert names(tree_of(files, "/etc//nginx/a.conf")) == ["r"]
+
+
+def test_a_configuration_with_many_servers_takes_time_in_proportion() -> None:
+    def seconds(servers: int) -> float:
+        site = (
+            "server {{ listen 80; server_name s{n}; location /events {{ proxy_pass http://a; }} }}"
+        )
+        http = "http {" + "".join(site.format(n=n) for n in range(servers)) + "}"
+        began = time.process_time()
+        tree = tree_of({MAIN: http.encode()}, MAIN)
+        assert len(endpoints(tree, "1.22.1")) == servers
+        return time.process_time() - began
+
+    seconds(50)
+    few, many = seconds(200), seconds(1600)
+    assert many < 20 * few  # 8 times as many; the square would be 64

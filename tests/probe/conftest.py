@@ -86,7 +86,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def server_context(certificate: Path) -> ssl.SSLContext:
     """The TLS side of a server called ``stream.test``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -386,3 +386,20 @@ def test_percentiles_are_those_of_the_values() -> None:
     assert found.p50 == pytest.approx(0.5, rel=0.03)
     assert found.p99 == pytest.approx(0.99, rel=0.03)
     assert found.longest == 1.0
+
+
+def test_compressed_streams_are_held_and_said_to_be_uncounted() -> None:
+    coded = STREAM.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+
+    async def zipped(_number: int, writer: Writer) -> None:
+        writer.write(coded)
+        while True:
+            writer.write(chunk(b"data: not counted\n\n"))
+            await asyncio.sleep(0.2)
+
+    with crowd(zipped) as server:
+        result = hold_streams(server.url, 5)
+    assert (result.opened, result.coded, result.events) == (5, 5, 0)
+    assert result.bytes > 0
+    told = "\n".join(capacity.render_lines(result))
+    assert "compressed: 5 streams; events in them are not counted" in told

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from h2_server import ending, h2_server
 from scripted_server import (
     Record,
     Script,
@@ -573,11 +574,10 @@ def test_both_recorders_agree_in_every_field(serve: Serve, script: Script) -> No
     assert Stream.from_dict(here.to_dict()).end.kind in END_KINDS
 
 
-# --- the host has no HTTP/2 and no proxy command ---------------------------------------
+# --- the host has no proxy and no proxy command ----------------------------------------
 
 
 def test_the_recorder_on_the_host_says_what_it_cannot_record() -> None:
-    assert inside.record(ask("http://127.0.0.1:1/", version="2")).end.kind == "not_recorded"
     assert inside.record(ask("http://127.0.0.1:1/", proxy_command="x")).end.kind == "not_recorded"
     proxied = ask("http://127.0.0.1:1/", proxy="http://127.0.0.1:2")
     assert inside.record(proxied).end.kind == "not_recorded"
@@ -586,15 +586,18 @@ def test_the_recorder_on_the_host_says_what_it_cannot_record() -> None:
 def test_the_recorder_on_the_host_runs_on_its_oldest_python(serve: Serve) -> None:
     oldest = sorted(Path.home().glob(".pyenv/versions/3.8.*/bin/python"))
     python = str([sys.executable, *oldest][-1])
-    served = serve(send(CHUNKED + CHUNK + b"0\r\n\r\n"))
+    one = serve(send(CHUNKED + CHUNK + b"0\r\n\r\n"))
+    two = serve(h2_server(ending(EVENT)), read_request=False)
     root = Path(__file__).resolve().parents[2]
     program = (
         "import sys, json; sys.path.insert(0, sys.argv[1])\n"
         "from ssemedic.probe.inside import record; from ssemedic.probe.request import Request\n"
-        "print(json.dumps(record(Request('app', sys.argv[2])).to_dict()))\n"
-        "assert not {'httpx', 'h11', 'yaml'} & set(sys.modules)\n"
+        "asked = Request('app', sys.argv[2], version=sys.argv[3])\n"
+        "print(json.dumps(record(asked).to_dict()))\n"
+        "assert not {'httpx', 'h11', 'h2', 'yaml'} & set(sys.modules)\n"
     )
-    done = subprocess.run(
-        [python, "-I", "-c", program, str(root), served.url], capture_output=True, check=True
-    )
-    assert Stream.from_dict(json.loads(done.stdout)).body == EVENT
+    for served, version in ((one, "1.1"), (two, "2")):
+        command = [python, "-I", "-c", program, str(root), served.url, version]
+        done = subprocess.run(command, capture_output=True, check=True)
+        stream = Stream.from_dict(json.loads(done.stdout))
+        assert (stream.body, stream.response_version) == (EVENT, version)

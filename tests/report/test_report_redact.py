@@ -189,3 +189,18 @@ def test_a_plan_never_carries_a_tag_into_a_file(broken: dict[str, Any]) -> None:
     assert withheld(shown["plan"]) == (edit["path"], "notify.service: Environment")
     assert withheld(broken["plan"]) == ()
     validate(shown)
+
+
+def test_a_repeated_line_that_holds_a_secret_is_left_out_of_the_plan(
+    broken: dict[str, Any],
+) -> None:
+    lines = broken["plan"]["nginx"]["directives"]
+    secret = {"name": "proxy_set_header", "args": ["Authorization", "Basic c3F1aXJyZWw6Nw=="]}
+    lines.append({**secret, "cause": "copied", "why": "as before"})
+    shown = redact_report(broken)
+    assert "c3F1aXJyZWw6Nw" not in json.dumps(shown)
+    assert shown["plan"]["nginx"]["directives"][0]["args"] == lines[0]["args"]
+    assert shown["plan"]["nginx"]["directives"][-1]["args"] is None
+    assert withheld(shown["plan"]) == (f"{broken['plan']['nginx']['ours']}: proxy_set_header",)
+    assert redact_report(shown) == shown
+    validate(shown)

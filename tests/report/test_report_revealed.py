@@ -47,3 +47,15 @@ def test_a_revealed_cause_is_planned_for_together_with_what_is_seen() -> None:
 def test_an_advice_alone_is_nothing_to_plan_for() -> None:
     (data,) = report_of(UNREMEDIED.judged())["causes"]
     assert revealed_cause(data) is None
+
+
+def test_a_known_cause_that_shows_a_symptom_only_now_is_revealed() -> None:
+    before = case("nginx_stale_upstream_dns/broken_service_is_down_too")
+    after = case("nginx_stale_upstream_dns/broken_app_moved_since_nginx_started")
+    (cause,) = revealed_by(report_of(before.judged()), report_of(after.judged()))
+    assert cause["rule"] == "nginx_stale_upstream_dns"
+    planned = revealed_cause(json.loads(json.dumps(cause)))
+    assert planned is not None
+    both = judge(before.evidence(), before.endpoint(), None, [planned]).plan
+    assert both is not None
+    assert both.nginx_reload and [unit.unit for unit in both.units] == ["notify.service"]

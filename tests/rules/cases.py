@@ -66,6 +66,8 @@ class CaseFile:
             "nginx": _nginx(self.data),
             "units": [_unit(u) for u in self.data.get("units", [{}])],
             "processes": [_process(p) for p in self.data.get("processes", [{}])],
+            "names": [_host_name(x) for x in self.data.get("names", [])],
+            "exposed": self.data.get("exposed"),
             "listeners": [_listener(x) for x in self.data.get("listeners", [{}])],
             "logs": [_log(source, lines) for source, lines in self.data.get("logs", {}).items()],
             "clock": {
@@ -108,16 +110,17 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
         "Cache-Control": "no-cache",
         **given.get("headers", {}),
     }
+    repeated = [[k, v] for k, v in given.get("also", [])]  # header lines that come twice
     return {
         "hop": given["hop"],
         "vantage": "outside" if given["hop"] == "public" else "inside",
         "variant": given.get("variant", ""),
         "address": given.get("address", {"app": "127.0.0.1:8000"}.get(given["hop"], "web1:8080")),
-        "url": "http://web1:8080/events",
+        "url": given.get("url", "http://web1:8080/events"),
         "method": "GET",
         "request_version": given.get("version", "1.1"),
-        "response_version": "1.1" if answered else None,
-        "started": NOW,
+        "response_version": given.get("response_version", "1.1") if answered else None,
+        "started": NOW + given.get("started", 0.0),
         "window": WINDOW,
         "phases": {
             "resolved": 0.0,
@@ -127,14 +130,16 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
             "headers": given.get("headers_at", 0.02) if answered else None,
         },
         "status": status,
-        "reason": "",
-        "headers": [[k, v] for k, v in headers.items() if v is not None] if answered else [],
+        "reason": given.get("reason", ""),
+        "headers": [*([k, v] for k, v in headers.items() if v is not None), *repeated]
+        if answered
+        else [],
         "reads": reads if answered and raw else [],
         "body": base64.b64encode(raw if answered else b"").decode(),
         "end": {
             "kind": given.get("end", "limit_time"),
             "at": given.get("at", WINDOW),
-            "detail": "",
+            "detail": given.get("detail", ""),
         },
     }
 
@@ -142,7 +147,9 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
 def _nginx(data: dict[str, Any]) -> dict[str, Any]:
     server = data.get("server", "location /events { proxy_pass http://127.0.0.1:8000; }")
     text = (
-        "events {}\nhttp {\n  server {\n    listen 8080;\n    server_name _;\n"
+        f"{data.get('main', '')}events {{{data.get('events', '')}}}\n"
+        f"http {{ {data.get('access_log', 'access_log off;')}\n{data.get('http', '')}  server {{\n"
+        f"    {data.get('listen', 'listen 8080;')}\n    server_name _;\n"
         + "".join(f"    {line}\n" for line in server.splitlines())
         + "  }\n}\n"
     ).encode()
@@ -232,6 +239,12 @@ def _listener(given: dict[str, Any]) -> dict[str, Any]:
         "backlog": 2048,
         **given,
     }
+
+
+def _host_name(given: dict[str, Any]) -> dict[str, Any]:
+    """``hosts_changed`` counts in seconds from now; the workers started an hour ago."""
+    changed = given.get("hosts_changed", -86400.0)
+    return {"hosts_file": [], "error": "", **given, "hosts_changed": NOW + changed}
 
 
 def _log(source: str, lines: list[Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssemedic.diagnosis import Verdict
-from ssemedic.finding import Status
+from ssemedic.finding import NginxRemedy, Status
 from ssemedic.rules import all_rules
 from tests.rules.cases import HERE, CaseFile, case_files
 
@@ -45,11 +45,13 @@ def test_it_is_named_first(case: CaseFile) -> None:
     diagnosis = case.judged().diagnosis
     expected = case.data["expect"]
     assert diagnosis.causes, f"no cause; symptoms: {[s.text for s in diagnosis.symptoms]}"
-    first = diagnosis.causes[0]
-    assert first.rule.id == case.rule
-    assert first.status == Status(expected.get("status", "confirmed"))
-    assert first.finding.hop == expected["hop"]
-    assert not diagnosis.unexplained
+    # Where two causes are there, the case says in which order they are to be told.
+    order = expected.get("order", [case.rule])
+    assert [cause.rule.id for cause in diagnosis.causes][: len(order)] == order
+    named = next(cause for cause in diagnosis.causes if cause.rule.id == case.rule)
+    assert named.status == Status(expected.get("status", "confirmed"))
+    assert named.finding.hop == expected["hop"]
+    assert [symptom.id for symptom in diagnosis.unexplained] == expected.get("unexplained", [])
 
 
 @_named(BROKEN)
@@ -62,6 +64,13 @@ def test_it_is_remedied_or_advised_as_the_case_says(case: CaseFile) -> None:
         lines = {(x.name, " ".join(x.args)) for x in judgement.plan.nginx.directives}
         for name, value in expected["settings"].items():
             assert (name, value) in lines
+    elif "without" in expected or "process" in expected:
+        named = next(c for c in judgement.diagnosis.causes if c.rule.id == case.rule)
+        assert isinstance(named.finding.remedy, NginxRemedy)
+        assert [list(line) for line in named.finding.remedy.without] == expected.get("without", [])
+        assert dict(named.finding.remedy.process) == expected.get("process", {})
+    elif expected.get("reload"):
+        assert judgement.plan.nginx_reload and judgement.plan.nginx is None
     elif "unit" in expected:
         (unit,) = judgement.plan.units
         for name, value in expected["unit"].items():
@@ -69,6 +78,15 @@ def test_it_is_remedied_or_advised_as_the_case_says(case: CaseFile) -> None:
     else:
         assert judgement.plan.is_empty
         assert case.rule in {counsel.rule for counsel in judgement.plan.advice}
+
+
+@_named([case for case in BROKEN if "advice" in case.data["expect"]])
+def test_its_advice_holds_the_lines_to_write(case: CaseFile) -> None:
+    judgement = case.judged()
+    assert judgement.plan is not None
+    given = [x.advice.text for x in judgement.plan.advice if x.rule == case.rule]
+    for lines in case.data["expect"]["advice"]:
+        assert any(lines in text for text in given), given
 
 
 @_named(HEALTHY)
@@ -100,13 +118,18 @@ def test_it_is_skipped_when_its_evidence_is_gone(case: CaseFile) -> None:
 def test_its_remedy_cures_it_in_the_model(case: CaseFile) -> None:
     """After the edit the setting is in force for the URL, and a second plan edits nothing."""
     from ssemedic.nginx import adopt, after, route
+    from ssemedic.nginx.onward import onward
 
     judgement = case.judged()
     assert judgement.plan is not None and judgement.plan.nginx is not None
     topology = judgement.case.topology
     assert topology.tree is not None
     tree = after(topology.tree, judgement.plan.nginx)
-    now = route(tree, judgement.case.endpoint.url, "1.22.1")
+    now = route(tree, judgement.case.route.url, "1.22.1")
+    if case.data["expect"]["hop"] == "inner":
+        behind = onward(now)
+        assert behind is not None
+        now = behind
     assert now.serves == "proxy"
     for name, value in case.data["expect"]["settings"].items():
         assert tuple(value.split()) in [
@@ -114,6 +137,29 @@ def test_its_remedy_cures_it_in_the_model(case: CaseFile) -> None:
         ] or value in [" ".join(args) for args in now.setting(name).values]
     again = adopt(tree, now, judgement.plan.nginx.directives, judgement.plan.nginx.ours)
     assert not getattr(again, "files", ("refused",))
+
+
+@_named([case for case in BROKEN if {"without", "process"} & set(case.data["expect"])])
+def test_what_it_takes_away_or_sets_for_the_processes_is_so_in_the_model(case: CaseFile) -> None:
+    """After the edit the line is not in force for the URL, and the limit is; all else stays."""
+    from ssemedic.nginx import after, route
+
+    judgement = case.judged()
+    if case.data["expect"].get("status") == "latent":
+        return
+    assert judgement.plan is not None and judgement.plan.nginx is not None
+    topology, url = judgement.case.topology, judgement.case.route.url
+    assert topology.tree is not None
+    before = route(topology.tree, url, "1.22.1")
+    now = route(after(topology.tree, judgement.plan.nginx), url, "1.22.1")
+    gone = {(name, first.lower()) for name, first in case.data["expect"].get("without", [])}
+    for name in {name for name, _ in gone}:
+        kept = [v for v in before.setting(name).values if (name, v[0].lower()) not in gone]
+        # A line with an empty value does nothing; it keeps those of outer levels away.
+        assert [v for v in now.setting(name).values if v[1:] != ("",)] == kept
+    for name, value in case.data["expect"].get("process", {}).items():
+        assert now.setting(name).first == value
+        assert len(now.setting(name).lines) == 1
 
 
 def test_case_files_are_where_they_are_looked_for() -> None:

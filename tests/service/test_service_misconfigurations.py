@@ -189,3 +189,29 @@ def test_a_service_that_hangs_at_stop_has_to_be_killed(serve: Serve, connect: Co
     wait_for("it waits", lambda: "Waiting for connections to close" in service.log)
     time.sleep(0.5)
     assert service.process.poll() is None
+
+
+def test_a_host_that_is_not_allowed_is_refused_and_localhost_streams(
+    serve: Serve, connect: Connect
+) -> None:
+    refused = connect(serve(NOTIFY_ALLOWED_HOSTS="localhost"), token())
+    assert "421" in refused.read_head()
+    refused.read(0.2)
+    assert refused.body == b"Invalid Host header"
+    allowed = connect(serve(NOTIFY_ALLOWED_HOSTS="localhost, chat.test"), token())
+    assert allowed.next().event == "connected"
+
+
+def test_a_strict_service_refuses_an_upgrade_and_nothing_else(
+    serve: Serve, connect: Connect
+) -> None:
+    service = serve(NOTIFY_CONNECTION="strict")
+    pasted = connect(service, token(), headers={"Connection": "upgrade"})
+    assert "400" in pasted.read_head()
+    assert connect(service, token(), headers={"Connection": "close"}).next().event == "connected"
+
+
+def test_a_large_header_is_as_large_as_told(serve: Serve, connect: Connect) -> None:
+    stream = connect(serve(NOTIFY_HEADER_BYTES="6000"), token())
+    assert stream.next().event == "connected"
+    assert [len(value) for value in stream.header("x-trace")] == [6000]

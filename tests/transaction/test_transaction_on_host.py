@@ -96,6 +96,16 @@ def test_a_second_run_changes_nothing_and_reloads_nothing(host: Host) -> None:
     assert host.perform("revert", id=first["id"])["changed"]
 
 
+def test_nginx_is_reloaded_without_a_changed_file_where_that_is_asked_for(host: Host) -> None:
+    always = {"nginx": {"reload": True, "always": True}}
+    done = host.perform("activate", changes=[], activation=always)
+    assert done["changed"] and done["diff"] == [], done
+    assert not set(done["workers_before"]) & set(done["workers_after"])
+    assert any("nginx -t" in how for how in done["validated"])
+    assert host.perform("commit", id=done["id"])["changed"]
+    assert host.answers()
+
+
 def test_check_mode_shows_the_same_and_leaves_nothing(host: Host) -> None:
     wanted = changes(host)
     before = host.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -10,9 +11,11 @@ from . import (
     background,
     brokers,
     clock,
+    exposed,
     listeners,
     logs,
     matter,
+    names,
     nginx,
     proc,
     processes,
@@ -61,14 +64,17 @@ def _look(host: Host) -> Tuple[Optional[Attempt], List[str], Dict[str, Any]]:
     host.table = host.now("processes", proc.table) or {}
     host.tcp = host.now("listeners", sockets.tcp) or []
     tested = _see_nginx(host)
+    crowd = _clients(host)
+    resolving = _resolve(host)
+    kept = _tokens_kept(host)
     host.unit_files = host.now("unit_files", units.installed) or {}
     recording = _record(host)
-    names = matter.names(host)
-    shown = host.start("units", lambda: units.show(matter.to_show(host, names), host.limits))
+    matters = matter.names(host)
+    shown = host.start("units", lambda: units.show(matter.to_show(host, matters), host.limits))
     about = host.now("system", system.read)
     blocks = shown.value(host.deadline)
     asked = _ask_brokers(host, blocks)
-    described = host.now("units", lambda: matter.described(host, blocks, names))
+    described = host.now("units", lambda: matter.described(host, blocks, matters))
     evidence: Dict[str, Any] = {
         "units": described,
         "processes": host.now("processes", lambda: _processes(host, described or [])),
@@ -76,12 +82,16 @@ def _look(host: Host) -> Tuple[Optional[Attempt], List[str], Dict[str, Any]]:
         "clock": host.now("clock", lambda: clock.read(matter.time_services(blocks))),
         "nginx": host.now("nginx", lambda: _nginx(host, tested)) if host.built else None,
         "listeners": _with_backlogs(host, backlogs),
+        "names": resolving.value(host.deadline) if resolving else None,
+        "exposed": kept.value(host.deadline) if kept else None,
         "brokers": [x for x in (one.value(host.deadline) for one in asked) if x is not None],
         "system": about,
     }
+    if evidence["nginx"] is not None and crowd is not None:
+        evidence["nginx"]["streams_by_client"] = crowd.value(host.deadline)
     if about is not None:
         about["virtualization"] = virtualization.value(host.deadline)
-    return recording, names, evidence
+    return recording, matters, evidence
 
 
 def _see_nginx(host: Host) -> Optional[Attempt]:
@@ -101,8 +111,39 @@ def _see_nginx(host: Host) -> Optional[Attempt]:
     tested = host.start("nginx.test", lambda: nginx.test(instance, main, opens, host.limits))
     tree, url = config.tree, host.wanted.url
     if tree is not None and url and host.records_streams:
-        host.way = host.now("route", lambda: streams.way(tree, url, built.version)) or host.way
+        parameter = host.wanted.token_parameter if host.wanted.token else ""
+        led = host.now("route", lambda: streams.way(tree, url, built.version, parameter))
+        host.way = led or host.way
     return tested
+
+
+def _clients(host: Host) -> Optional[Attempt]:
+    """Count the streams that clients hold already, before ours are among them."""
+    port = listeners.split(host.way.listen)[1] if host.way.listen else 0
+    if not port:
+        return None
+    seconds = host.limits.command_seconds
+    return host.start("nginx.clients", lambda: sockets.streams_by_client(port, seconds))
+
+
+def _tokens_kept(host: Host) -> Optional[Attempt]:
+    """Count the tokens in the access logs of the URL; our own streams are not there yet."""
+    logs_of_url = host.way.access_logs
+    if not logs_of_url or host.built is None or host.instance is None:
+        return None
+    prefix = host.instance.prefix or host.built.prefix
+    paths = [os.path.normpath(os.path.join(prefix, path)) for path in logs_of_url]
+    parameters = [host.wanted.token_parameter]
+    return host.start("exposed", lambda: exposed.count(paths, parameters))
+
+
+def _resolve(host: Host) -> Optional[Attempt]:
+    """Look up the names of the upstreams as the host knows them now."""
+    if host.config is None or host.config.tree is None or not host.wanted.url:
+        host.missing["names"] = "the names of nginx's upstreams are not known"
+        return None
+    wanted = host.way.names
+    return host.start("names", lambda: names.resolved(wanted, host.limits))
 
 
 def _record(host: Host) -> Optional[Attempt]:

@@ -27,6 +27,21 @@ def split(address: str) -> Tuple[str, int]:
     return (host.strip("[]"), int(port)) if host and port.isdigit() else (address, 0)
 
 
+def name(authority: str) -> str:
+    """The host of a Host header, without its port, in lower case."""
+    host, colon, port = authority.lower().rpartition(":")
+    return (host if colon and port.isdigit() else authority.lower()).strip("[]")
+
+
+def is_name(host: str) -> bool:
+    """True for what must be resolved to an address first."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return bool(host) and "$" not in host
+    return False
+
+
 def join(host: str, port: int) -> str:
     """An address as the recorder takes it."""
     return "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)

@@ -27,6 +27,20 @@ _QUERY = re.compile(
     + _NAME
     + r")=)[^&\s\"'#;]+"
 )
+#: What a query may do to a name that a framework still understands: encode its letters, its
+#: brackets or the equals sign, once or more often, as inside another URL.
+_PERCENT = r"%(?:25){0,3}"
+_DISGUISED = re.compile(
+    r"(?i)((?:token|jwt|key|ticket|secret|passw(?:or)?d|session)"
+    r"(?:(?:(?:\[|" + _PERCENT + r"5b)[^=&\s\"']{0,40}|(?:\+|" + _PERCENT + r"20){1,3})"
+    r"(?:=|" + _PERCENT + r"3d)|" + _PERCENT + r"3d)"
+    r"|(?:[?&;]|" + _PERCENT + r"(?:3f|26|3b))[^=&\s\"']{0,24}?" + _PERCENT + r"(?:2[de]|5f|7e"
+    r"|3\d|[46][1-9a-f]|[57][\da])[^=&\s\"']{0,24}?(?:=|" + _PERCENT + r"3d))([^&\s\"']+)"
+)
+#: What stands for a secret already.
+_MASKED = re.compile(
+    r"\*\*\*(?:jwt\((?:(?:alg|iat|nbf|exp)=[A-Za-z0-9]{1,12}(?:,|(?=\)|$)))*(?:\)|$)|)"
+)
 _ASSIGNED = re.compile(
     r"(?i)(\b" + _NAME + r"\b[\"']?\s{0,4}=\s{0,4})(\"[^\"\n]*\"|'[^'\n]*'|[^\s&\"',;]+)"
 )
@@ -69,6 +83,8 @@ def mask(text: str, secrets: Sequence[str] = ()) -> str:
     if "=" in text:
         text = _QUERY.sub(_keep_jwt, text)
         text = _ASSIGNED.sub(_unless_harmless, text)
+    if "%" in text or "=" in text:
+        text = _DISGUISED.sub(lambda found: found.group(1) + _masked(found.group(2)), text)
     if ":" in text:
         text = _QUOTED.sub(_unless_harmless, text)
         text = _COLON.sub(_unless_harmless, text)
@@ -136,45 +152,50 @@ def _value(name: str, value: str, secrets: Sequence[str]) -> str:
 
 def _keep_jwt(found: re.Match[str]) -> str:
     head = found.group(1)
-    rest = found.group()[len(head) :]
-    return head + (rest if rest.startswith(STARS) and " " not in rest else STARS)
+    return head + _masked(found.group()[len(head) :])
+
+
+def _masked(value: str) -> str:
+    """Stars, with the times of a web token where it stands; a host may write stars, too."""
+    done = _MASKED.match(value)
+    return done.group() if done else STARS
 
 
 def _unless_harmless(found: re.Match[str]) -> str:
     head, value = found.group(1), found.group(2)
     bare = value.strip("\"'")
-    harmless = _HARMLESS.fullmatch(bare) and "passw" not in head.lower()
-    if harmless or bare.startswith(STARS):
+    if _HARMLESS.fullmatch(bare) and "passw" not in head.lower():
         return found.group()
     quote = value[0] if value[0] in "\"'" else ""
-    return head + quote + STARS + quote
+    return head + quote + _masked(bare) + quote
 
 
 def _option(found: re.Match[str]) -> str:
     head, between, value = found.groups()
-    return found.group() if value.startswith(STARS) else head + between + STARS
+    return head + between + _masked(value)
 
 
 def _jwt(token: str) -> str:
     """What a rule may know of a token: algorithm, iat, nbf, exp. No space, so log fields hold."""
     parts = token.split(".")
     facts = []
-    algorithm = _claims(parts[0]).get("alg")
+    algorithm = claims(parts[0]).get("alg")
     if isinstance(algorithm, str) and re.fullmatch(r"[A-Za-z0-9]{1,12}", algorithm):
         facts.append("alg=" + algorithm)
-    claims = _claims(parts[1]) if len(parts) > 1 else {}
+    said = claims(parts[1]) if len(parts) > 1 else {}
     for name in ("iat", "nbf", "exp"):
-        value = claims.get(name)
+        value = said.get(name)
         if isinstance(value, (int, float)) and 0 <= value < 1e11:
             facts.append("%s=%d" % (name, value))
     return STARS + "jwt(" + ",".join(facts) + ")"
 
 
-def _claims(part: str) -> dict[str, object]:
+def claims(part: str) -> dict[str, object]:
+    """The JSON object in one part of a web token; {} where it holds none."""
     if len(part) > 4096:
         return {}
     try:
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, binascii.Error, RecursionError):
         return {}
-    return claims if isinstance(claims, dict) else {}
+    return found if isinstance(found, dict) else {}

@@ -27,6 +27,10 @@ STATES = {
     "0B": "CLOSING",
     "0C": "SYN_RECV",
 }
+#: Data sent so long (ms) after the last of the client is no answer to it any more.
+PUSHED_MS = 1000
+#: So many clients are counted, those with the most streams.
+MOST_CLIENTS = 200
 _ACCEPTING = 0x10000  # the flag of a listening unix socket in /proc/net/unix
 
 
@@ -135,6 +139,52 @@ def parse_ss(text: str) -> dict[tuple[str, int], tuple[int, int]]:
         elif fields[0].startswith("u_str") and fields[4].startswith("/"):
             found[(fields[4], 0)] = queue
     return found
+
+
+def streams_by_client(port: int, seconds: float) -> list[int]:
+    """How many streams each client address holds open at a local port, the most first.
+
+    Counts alone: the addresses stay on the host. Raises `UnavailableError` without ss(8).
+    """
+    argv = ["ss", "-Htin", "state", "established", "sport = :%d" % port]
+    return parse_streams(run(argv, seconds).stdout.decode("utf-8", "replace"))
+
+
+def parse_streams(text: str) -> list[int]:
+    """``ss -Htin``: a line of queues and addresses, then one of the connection's numbers.
+
+    A stream is a connection on which the server went on sending after the client had last
+    asked; one that is kept alive for a next request is none. Of connections from this host
+    itself, a proxy's or a monitor's, nothing can be told about a browser.
+    """
+    counts: Counter[str] = Counter()
+    own: set[str] = set()
+    peer = ""
+    for line in text.splitlines():
+        fields = line.split()
+        if not line[:1].isspace() and len(fields) >= 4:
+            local, peer = _bare(fields[-2]), _bare(fields[-1])
+            own.add(local)
+            continue
+        numbers = dict(field.split(":", 1) for field in fields if ":" in field)
+        sent, heard = numbers.get("lastsnd", ""), numbers.get("lastrcv", "")
+        if peer and sent.isdigit() and heard.isdigit() and int(heard) - int(sent) > PUSHED_MS:
+            counts[peer] += 1
+    remote = [n for peer, n in counts.items() if peer not in own and not _loopback(peer)]
+    return sorted(remote, reverse=True)[:MOST_CLIENTS]
+
+
+def _bare(place: str) -> str:
+    """The address of "address:port", an IPv4 one in IPv6 as itself."""
+    address = place.rpartition(":")[0].strip("[]").partition("%")[0]
+    return address[7:] if address.startswith("::ffff:") else address
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _spelled(address: str) -> str:

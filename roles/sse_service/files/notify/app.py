@@ -88,6 +88,8 @@ async def events(request: Request) -> Response:
     """GET /events: verify, subscribe, and only then begin to answer."""
     settings: Settings = request.app.state.settings
     wrong: Misconfigurations = request.app.state.wrong
+    if (refusal := wrong.refusal(request)) is not None:
+        return refusal
     if wrong.raise_after_200 != "off":
         return EventStream(authorise_too_late(request), settings, wrong)
     if wrong.closes_at_once(request.scope):

@@ -12,12 +12,15 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
 
-from notify.environment import choice, number, switch, text
+from notify.environment import choice, names, number, switch, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import Message, Scope, Send
 
 
@@ -42,6 +45,9 @@ class Misconfigurations:
     health: str = "honest"
     block_loop: float = 0
     stop: str = "graceful"
+    allowed_hosts: tuple[str, ...] = ()
+    connection: str = "any"
+    header_bytes: int = 0
 
     def active(self) -> list[str]:
         """The switches that differ from the healthy service, for the log."""
@@ -54,6 +60,16 @@ class Misconfigurations:
     def closes_at_once(self, scope: Scope) -> bool:
         """Whether the stream ends right after its headers, as some apps do for HTTP/1.0."""
         return self.http10 == "close" and scope["http_version"] == "1.0"
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to a request that the app does not take because of how it is asked."""
+        host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+        if self.allowed_hosts and host not in self.allowed_hosts:
+            return PlainTextResponse("Invalid Host header", 421)
+        upgrades = "upgrade" in request.headers.get("connection", "").lower()
+        if self.connection == "strict" and upgrades:
+            return PlainTextResponse("no protocol to upgrade to", 400)
+        return None
 
 
 def read_misconfigurations(environ: Mapping[str, str]) -> Misconfigurations:
@@ -76,6 +92,9 @@ def read_misconfigurations(environ: Mapping[str, str]) -> Misconfigurations:
         health=choice(environ, "NOTIFY_HEALTH", "honest", "blind"),
         block_loop=number(environ, "NOTIFY_BLOCK_LOOP_SECONDS", 0, 0, 60),
         stop=choice(environ, "NOTIFY_STOP", "graceful", "hang"),
+        allowed_hosts=names(environ, "NOTIFY_ALLOWED_HOSTS", ""),
+        connection=choice(environ, "NOTIFY_CONNECTION", "any", "strict"),
+        header_bytes=whole(environ, "NOTIFY_HEADER_BYTES", 0, 0, 60000),
     )
 
 
@@ -92,7 +111,9 @@ def block_the_loop(seconds: float) -> None:
 def spoil(scope: Scope, send: Send, wrong: Misconfigurations) -> Send:
     """Put the misconfigurations that concern bytes between the stream and the server."""
     if wrong.upgrade_header:
-        send = _add_upgrade_header(send)
+        send = _add_header(send, "Upgrade", "h2c")
+    if wrong.header_bytes:
+        send = _add_header(send, "X-Trace", "t" * wrong.header_bytes)
     if not wrong.flush_headers:
         send = _hold_headers(send)
     if wrong.framing == "no-blank-line":
@@ -102,13 +123,13 @@ def spoil(scope: Scope, send: Send, wrong: Misconfigurations) -> Send:
     return send
 
 
-def _add_upgrade_header(send: Send) -> Send:
-    async def upgraded(message: Message) -> None:
+def _add_header(send: Send, name: str, value: str) -> Send:
+    async def added(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["Upgrade"] = "h2c"
+            MutableHeaders(scope=message)[name] = value
         await send(message)
 
-    return upgraded
+    return added
 
 
 def _hold_headers(send: Send) -> Send:
