@@ -1,7 +1,7 @@
-# make demo   the main job on real lab hosts        make test    every test, lab included
+# make demo   the main job on real lab hosts        make test    the tests, lab included
 # make lint   ruff, mypy, yamllint, ansible-lint    make bench   ratios against what people use
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo test test-fast test-newer lint molecule bench docs clean
+.PHONY: help setup lab demo test faults test-fast test-newer lint molecule bench docs clean
 
 BIN := .venv/bin
 ROLES := $(notdir $(wildcard roles/*))
@@ -20,10 +20,13 @@ lab: setup ## install what the lab needs and build its image
 demo: lab ## break a real host's stream, twice, and have it repaired and proven
 	@$(BIN)/python -m lab.demo
 
-test: lab ## every test, lab hosts included
+test: lab ## the tests, lab hosts included
 	@scripts/packages.sh
 	@$(BIN)/python -m pytest --ignore=tests/e2e
-	@$(BIN)/python -m pytest tests/e2e -n 3
+	@$(BIN)/python -m pytest tests/e2e -n 3 -m "not exam"
+
+faults: lab ## every fault of the lab and its healthy twin, on real hosts
+	@$(BIN)/python -m pytest tests/e2e/test_faults.py -n 3
 
 test-fast: setup ## the tests that need neither root nor lab hosts
 	@$(BIN)/python -m pytest -m "not lab"
@@ -50,6 +53,7 @@ bench: lab ## ratios against what people use today, into docs/bench.md
 
 docs: setup ## the generated pages of docs/
 	@$(BIN)/python -m docs.build
+	@$(BIN)/python -m docs.crash_matrix
 
 clean: ## remove lab hosts and caches; keep the lab's image
 	@-$(BIN)/python -m lab down

@@ -17,8 +17,16 @@ from rich.console import Console
 
 from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
-from ssemedic.commands import analyze_arguments, history_arguments, probe_arguments, target
-from ssemedic.commands.output import RefusedError, UsageError, save
+from ssemedic.commands import (
+    analyze_arguments,
+    diff_arguments,
+    form,
+    form_arguments,
+    history_arguments,
+    probe_arguments,
+    target,
+)
+from ssemedic.commands.output import RefusedError, UsageError
 from ssemedic.report.clean import clean
 
 if TYPE_CHECKING:
@@ -47,12 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=False, highlight=False, soft_wrap=False)
     try:
         return int(arguments.command(arguments, console))
-    except (UsageError, AssignmentError) as error:
+    except (UsageError, AssignmentError, RefusedError) as error:
         _complain(str(error))
-        return USAGE
-    except RefusedError as error:
-        _complain(str(error))
-        return error.code
+        if form.is_check(arguments):
+            return form.failed_check(str(error))
+        return error.code if isinstance(error, RefusedError) else USAGE
     except KeyboardInterrupt:
         _complain("interrupted; a change that was begun is undone by the host itself")
         return 130
@@ -70,9 +77,11 @@ def _parser() -> argparse.ArgumentParser:
 
     diagnose = _command(commands, "diagnose", "find the cause; change nothing", _diagnose)
     _host_arguments(diagnose)
+    form_arguments.add_arguments(diagnose, check=True)
 
     remediate = _command(commands, "remediate", "find the cause, repair, prove", _remediate)
     _host_arguments(remediate)
+    form_arguments.add_arguments(remediate, check=False)
     remediate.add_argument(
         "--check", action="store_true", help="show the plan as a diff and change nothing"
     )
@@ -95,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     analyze_arguments.add_arguments(
         _command(commands, "analyze", "judge an nginx configuration, with no host", _analyze)
     )
+
+    compared = _command(commands, "diff", "compare two reports: gone, new, unchanged", _diff)
+    diff_arguments.add_arguments(compared)
 
     _command(commands, "rules", "list the causes that are known", _rules)
     explain = _command(commands, "explain", "explain one cause", _explain)
@@ -128,41 +140,45 @@ def _host_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long each stream is watched (default: %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
-    parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write the report's files into a directory"
-    )
     parser.add_argument("-v", "--verbose", action="store_true", help="name what was cleared, too")
 
 
 def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
     from ssemedic.report import terminal
+    from ssemedic.report.forms.nagios import state
     from ssemedic.report.model import exit_code
 
+    console = form.console_for(arguments, console)
     found = _look(arguments, console, {})
     if isinstance(found, int):
-        return found
+        check = form.is_check(arguments)
+        return form.failed_check(f"{arguments.host}: no URL was given") if check else found
     if found["plan"] and not found["plan"]["empty"]:
         terminal.render_plan(found, console)
-    _write(arguments, found)
-    return exit_code(found)
+    form.write_files(arguments, found)
+    form.write_stdout(arguments, found)
+    return int(state(found)) if form.is_check(arguments) else exit_code(found)
 
 
 def _remediate(arguments: argparse.Namespace, console: Console) -> int:
+    console = form.console_for(arguments, console)
     with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
         revealed = Path(private, "revealed.json")
         for look in range(1, MOST_LOOKS + 1):
-            code, again = _repair(arguments, console, Path(private), revealed)
+            code, again, report = _repair(arguments, console, Path(private), revealed)
             if not again or look == MOST_LOOKS:
-                return code
+                break
             console.print("\nOne cause hid another. Looking again, to plan for both.\n")
+    if report:
+        form.write_stdout(arguments, report)
     return code
 
 
 def _repair(
     arguments: argparse.Namespace, console: Console, private: Path, revealed: Path
-) -> tuple[int, bool]:
-    """One look, plan, change and proof: its exit code, and whether a hidden cause calls for more.
+) -> tuple[int, bool, Report | None]:
+    """One look, plan, change and proof: its exit code, whether a hidden cause calls for more,
+    and the report.
 
     ``revealed`` holds the causes that the change before brought to light; this one adds its own.
     """
@@ -174,26 +190,25 @@ def _repair(
     known = {"sse_revealed_file": str(revealed)} if revealed.exists() else {}
     found = _look(arguments, console, {"sse_plan_file": str(plan_file), **known})
     if isinstance(found, int):
-        return found, False
-    _write(arguments, found)
+        return found, False, None
+    form.write_files(arguments, found)
     if found["plan"]:
         terminal.render_plan(found, console)
     if not found["plan"] or found["plan"]["empty"] or arguments.check:
-        return exit_code(found), False
+        return exit_code(found), False, found
     if not arguments.yes and not _confirmed(found, console):
         console.print("Nothing was changed.")
-        return exit_code(found), False
+        return exit_code(found), False, found
     fresh = private / "fresh.json"
     approved = {"sse_approved_report": str(plan_file), "sse_revealed_file": str(fresh)}
     answer = _run("playbooks/apply.yml", arguments, approved, "Repairing")
-    if isinstance(answer, int):
-        return answer, False
     done: Report = answer["report"]
     terminal.render_changes(done, console)
     terminal.render_proof(done, console)
     terminal.render_verdict(done, console)
-    _write(arguments, done)
-    return exit_code(done), done["changes"]["outcome"] == "undone" and _add(revealed, fresh)
+    form.write_files(arguments, done)
+    again = done["changes"]["outcome"] == "undone" and _add(revealed, fresh)
+    return exit_code(done), again, done
 
 
 def _add(revealed: Path, fresh: Path) -> bool:
@@ -206,12 +221,10 @@ def _add(revealed: Path, fresh: Path) -> bool:
 
 
 def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str]) -> Report | int:
-    """The diagnosis, shown; or the exit code where there is none."""
+    """The diagnosis, shown; or the exit code where nobody said of what."""
     from ssemedic.report import terminal
 
     answer = _run("playbooks/diagnose.yml", arguments, more, LOOKING)
-    if isinstance(answer, int):
-        return answer
     if "report" not in answer:
         terminal.render_candidates(arguments.host, answer.get("candidates") or [], console)
         return USAGE
@@ -223,8 +236,8 @@ def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str])
 
 def _run(
     playbook: str, arguments: argparse.Namespace, more: dict[str, Any], doing: str
-) -> dict[str, Any] | int:
-    """One playbook on one host: what its last task reported, or the exit code where it failed."""
+) -> dict[str, Any]:
+    """One playbook on one host: what its last task reported. Raises `RefusedError`."""
     from ssemedic import runner  # ansible_runner takes its time to import
 
     variables = {**_variables(arguments), **more}
@@ -244,17 +257,17 @@ def _run(
         except runner.RunError as error:
             if doing == LOOKING:
                 raise UsageError(str(error)) from error
-            _complain(f"{arguments.host}: the run broke off: {error}{BEGUN}")
-            return UNREACHABLE
+            said = f"{arguments.host}: the run broke off: {error}{BEGUN}"
+            raise RefusedError(said, UNREACHABLE) from error
     host = arguments.host
     if host in outcome.reported:
         return outcome.reported[host]
     if host in outcome.unreachable:
         begun = "" if doing == LOOKING else BEGUN
-        _complain(f"{host}: cannot be reached: {outcome.unreachable[host]}{begun}")
-        return UNREACHABLE
-    _complain(f"{host}: {outcome.failed.get(host, 'the run ended without a report')}")
-    return UNREACHABLE
+        said = f"{host}: cannot be reached: {outcome.unreachable[host]}{begun}"
+        raise RefusedError(said, UNREACHABLE)
+    said = f"{host}: {outcome.failed.get(host, 'the run ended without a report')}"
+    raise RefusedError(said, UNREACHABLE)
 
 
 def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -300,17 +313,6 @@ def _confirmed(report: Report, console: Console) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _write(arguments: argparse.Namespace, report: Report) -> None:
-    from ssemedic.report import terminal
-
-    if arguments.json:
-        save(arguments.json, json.dumps(report, indent=2) + "\n")
-    if arguments.report:
-        arguments.report.mkdir(parents=True, exist_ok=True)
-        save(arguments.report / "report.json", json.dumps(report, indent=2) + "\n")
-        save(arguments.report / "report.txt", "\n".join(terminal.text(report)) + "\n")
-
-
 def _probe(arguments: argparse.Namespace, console: Console) -> int:
     from ssemedic.commands import probe  # the recorder takes its time to import
 
@@ -341,6 +343,12 @@ def _analyze(arguments: argparse.Namespace, console: Console) -> int:
 
     del console  # lines as a compiler's, for other programs to read
     return analyze.run(arguments)
+
+
+def _diff(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import diff
+
+    return diff.run(arguments, console)
 
 
 def _rules(arguments: argparse.Namespace, console: Console) -> int:

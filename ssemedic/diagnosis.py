@@ -69,7 +69,9 @@ def diagnose(case: Case) -> Diagnosis:
     causes = _smallest(case, found)
     explained = {symptom for cause in causes for symptom in cause.explains}
     unexplained = tuple(
-        s for s in case.symptoms if s.id not in explained and cost(s.kind) is not Severity.HYGIENE
+        s
+        for s in case.symptoms
+        if s.id not in explained and cost(s.kind) is not Severity.HYGIENE and not _sent_on(case, s)
     )
     return Diagnosis(
         verdict=verdict(case, causes),
@@ -131,14 +133,33 @@ def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
     """The verdict of a case; without a recorded stream there is none (missing is not health)."""
     worst = {cost(symptom.kind) for symptom in case.symptoms}
     if Severity.BROKEN in worst:
-        return Verdict.BROKEN
+        return Verdict.UNKNOWN if _is_only_sent_on(case, causes) else Verdict.BROKEN
     outermost = case.topology.streams[-1] if case.topology.streams else None
-    if outermost is None or not outermost.is_event_stream or broken_configuration(case):
+    if outermost is None or outermost.hop not in ("public", "devproxy"):
+        return Verdict.UNKNOWN
+    if not outermost.is_event_stream or broken_configuration(case):
         return Verdict.UNKNOWN
     latent = {cause.rule.severity for cause in causes}
     if Severity.DEGRADED in worst or latent & {Severity.BROKEN, Severity.DEGRADED}:
         return Verdict.DEGRADED
     return Verdict.HEALTHY
+
+
+def _sent_on(case: Case, symptom: Symptom | None) -> str:
+    """Where nginx itself sends a browser that asks for the URL; "" where it does not."""
+    route = case.topology.route
+    if symptom is None or route is None or not route.redirect or symptom.hop != "nginx":
+        return ""
+    return (
+        route.redirect.partition("?")[0] if symptom.measured.get("status") == route.status else ""
+    )
+
+
+def _is_only_sent_on(case: Case, causes: Sequence[Cause]) -> bool:
+    """True if all that is wrong is a redirect, which a browser follows to what was not seen."""
+    explained = {symptom for cause in causes for symptom in cause.explains}
+    grave = [s for s in case.symptoms if cost(s.kind) is Severity.BROKEN]
+    return all(_sent_on(case, s) and s.id not in explained for s in grave)
 
 
 def broken_configuration(case: Case) -> str | None:
@@ -150,7 +171,7 @@ def broken_configuration(case: Case) -> str | None:
         return next((n for n in case.topology.notes if n.startswith("nginx:")), "nginx: unreadable")
     if nginx.test_ok is False:
         lines = [line for line in nginx.test_output.splitlines() if "[emerg]" in line]
-        return f"nginx: {lines[0] if lines else 'nginx -t fails'}"
+        return f"nginx: {lines[0].removeprefix('nginx: ') if lines else 'nginx -t fails'}"
     return None
 
 
@@ -162,6 +183,9 @@ def _notes(case: Case) -> tuple[str, ...]:
             f"{broken}; nginx would not load this, so what runs is not what is written: "
             "mend that first (nginx -t)"
         )
+    to = _sent_on(case, case.symptom("nginx", Kind.WRONG_STATUS))
+    if to:
+        notes.append(f"nginx sends the URL on to {to}, as a browser follows it: diagnose that URL")
     refused = case.symptom("app", Kind.WRONG_STATUS)
     if case.token is None and refused and refused.measured.get("status") in (401, 403):
         notes.append("the endpoint asks for a token and none was given: use --token-file")

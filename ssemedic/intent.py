@@ -93,6 +93,8 @@ def _not_matched(found: Route) -> Iterator[Meant]:
         why = _why_not(location, uri, found.chain[0] if found.chain else None)
         if why:
             yield from _meant(location, why, found)
+    if found.status is not None and 300 <= found.status < 400:
+        return  # as a rule to its https twin: the client follows, and what is written there counts
     for server in _other_servers(found):
         choice = choose_location(found.tree, server, (found.path[0], server), uri)
         if choice.location is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ssemedic.buffering import SIGNS, held, nginx_hops
 from ssemedic.case import Case
-from ssemedic.intent import Args, Meant, family, meant
-from ssemedic.nginx import Route, seconds, statement
+from ssemedic.intent import Meant, family, meant
+from ssemedic.nginx import Route, seconds
 from ssemedic.rules import Sign
 from ssemedic.stream.detect import observe_one
 from ssemedic.symptoms import Kind, Symptom
@@ -46,11 +46,6 @@ def missed(case: Case, handed_over: bool) -> Iterator[Missed]:
         if shown:
             force = f"in force at {_where(route)}: {_in_force(route, there)}"
             yield Missed(hop, route, there, (*shown, force))
-
-
-def text_of(settings: Mapping[str, tuple[Args, ...]]) -> list[str]:
-    """Settings as lines of a configuration."""
-    return [statement(name, args) for name, values in settings.items() for args in values]
 
 
 def _evidence(case: Case, hop: str, route: Route, there: Meant) -> Iterator[str]:

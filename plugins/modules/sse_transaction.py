@@ -192,11 +192,21 @@ transactions:
 changed_since:
   description: Paths that others have changed since the change.
   type: list
-  returned: described
+  returned: described, committed
 unfinished:
   description: Id of the change that is not confirmed or undone.
   type: str
   returned: status
+drift:
+  description:
+    - Files that are not what the plan saw, each with C(path), C(expected) and C(found) (sha256),
+      C(now) (the text that is there) and C(wanted) (the text of the plan).
+  type: list
+  returned: refused for that reason
+workers_leaving:
+  description: nginx workers that only go on with the streams that were open before the reload.
+  type: list
+  returned: activated
 undone:
   description: Whether the host is as it was; false if putting it back failed too.
   type: bool

@@ -13,6 +13,7 @@ from ssemedic.commands.output import UsageError
 from ssemedic.endpoint import Endpoint, EndpointError, endpoint_of
 from ssemedic.lint import Configuration, Judged, Level, judge, read_configuration, read_dumped
 from ssemedic.lint.data import data
+from ssemedic.lint.sarif import sarif
 from ssemedic.lint.words import counted, page
 from ssemedic.nginx import ConfigError
 from ssemedic.report.clean import clean
@@ -43,6 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         told = data(configuration, judged, version or ASSUMED, not version, code)
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        return code
+    if arguments.format == "sarif":
+        sys.stdout.write(sarif(configuration, judged, version or ASSUMED))
         return code
     for line in page(configuration, judged, brief=arguments.brief, explain=arguments.explain):
         sys.stdout.write(f"{line}\n")

@@ -38,4 +38,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="warnings fail, too")
     add("--explain", action="store_true", help="show what is in force for each URL, and why")
     add("--brief", action="store_true", help="one line for each finding")
-    add("--format", choices=("text", "json"), default="text", help="default: text")
+    add("--format", choices=("text", "json", "sarif"), default="text", help="default: text")

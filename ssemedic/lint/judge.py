@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Finding, NginxRemedy, Severity
@@ -89,6 +90,8 @@ def _judged(
     found = route(tree, endpoint.url, version, build=build)
     if found.server is None:
         return Judged(endpoint, found, (), why, "; ".join(found.notes))
+    if (mismatch := _mismatch(found)) is not None:
+        return Judged(endpoint, found, (), why, mismatch)
     problems = tuple(sorted(_problems(found, endpoint), key=_order))
     unknown = "" if problems else _unknown(found)
     return Judged(endpoint, found, problems, why, unknown, _edit(found, endpoint, problems))
@@ -121,6 +124,16 @@ def _place(found: Route, where: str) -> tuple[str, int]:
     block = found.location.directive if found.location else found.server
     assert block is not None  # without a server nothing is judged
     return block.file, block.line
+
+
+def _mismatch(found: Route) -> str | None:
+    """Why no request of the URL comes further than the listener: TLS where there is none, or the
+    reverse. Perhaps somebody in front of nginx speaks it, or the URL is wrong."""
+    scheme, listen = urlsplit(found.url).scheme, found.listen
+    if listen is None or listen.quic or (scheme == "https") == listen.tls:
+        return None
+    speaks = "with" if listen.tls else "without"
+    return f"{listen.where} listens {speaks} TLS, and the URL is {scheme}: name the URL it serves"
 
 
 def _unknown(found: Route) -> str:

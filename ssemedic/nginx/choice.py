@@ -168,6 +168,8 @@ def _chosen(tree: Tree, http: Directive, request: Request, address: str | None) 
     others = [] if known else _elsewhere(groups, at, request.named, chosen[0])
     if request.scheme == "https" and not (listen.tls or listen.quic):
         notes.append(f"{chosen[1].where}: listens without TLS, the URL is https")
+    if request.scheme == "http" and listen.tls:
+        notes.append(f"{chosen[1].where}: listens with TLS, the URL is http: nginx answers 400")
     return ServerChoice(chosen[0], listen, tuple(notes), captures, tuple(others), sure)
 
 

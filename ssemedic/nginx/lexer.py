@@ -47,6 +47,8 @@ _STATEMENT = re.compile(
     re.DOTALL,
 )
 _PLAIN, _END, _WORDS = 2, 3, 5
+#: So much of a word is shown in an error; what is no configuration may be one long word.
+_LONGEST_NAME = 60
 _BLANK = " \t\r\n"
 #: Words that mean what they say, between what nginx and Python both take for space.
 _SIMPLE = re.compile(r"[ \t\r\n!$%&(-\[\]-~]*").fullmatch
@@ -259,7 +261,8 @@ def _word_by_word(file: _Text, start: int) -> tuple[list[str], str, int]:
             raw = raw[1:-1]
         words.append(_value(raw))
     where = f"{file.path}:{file.line(start)}"
-    raise ConfigError(f'{where}: "{words[0]}" is not ended by ";" before the file ends')
+    name = words[0] if len(words[0]) <= _LONGEST_NAME else f"{words[0][:_LONGEST_NAME]}..."
+    raise ConfigError(f'{where}: "{name}" is not ended by ";" before the file ends')
 
 
 def _words(raw: str) -> Iterator[str]:

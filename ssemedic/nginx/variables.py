@@ -47,8 +47,12 @@ class Variables:
         self.assigned.update({name.lower(): value for name, value in found.items()})
 
     def assign(self, name: str, text: str) -> None:
-        """set $name text."""
-        self.assigned[name.lstrip("$").lower()] = self.expand(text)
+        """set $name text; $args is the query itself, for the upstream too."""
+        value = self.expand(text)
+        if name.lower() == "$args" and value is not None:
+            self.args = value
+            return
+        self.assigned[name.lstrip("$").lower()] = value
 
     def forget(self, name: str) -> None:
         """From here on nobody can tell what $name is."""

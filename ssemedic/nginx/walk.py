@@ -35,9 +35,16 @@ _OTHER_HANDLERS = frozenset(
         "api",
         "mp4",
         "flv",
+        "nchan_subscriber",
+        "nchan_publisher",
+        "nchan_pubsub",
+        "push_stream_subscriber",
+        "push_stream_publisher",
     }
 )
 _ABSOLUTE = re.compile(r"https?://|\$scheme")
+_RUNS_FILES = "fastcgi_pass"
+_SCRIPT = ("$uri", "$document_uri", "$fastcgi_script_name")
 _IN_PATH_OF_REGEX = ("~", "~*", "@")
 
 
@@ -119,6 +126,8 @@ class Walk:
         if location is None:
             self.entered.append(path)
             step = self.access(None, path)
+            # A try_files of the server counts where no location takes the request.
+            step = self.try_files(None, path) if step.kind == "next" else step
             return self.content(None, path) if step.kind == "next" else step
         step, path = self.rewrite(path)
         if step.kind == "next":
@@ -185,6 +194,7 @@ class Walk:
             name, args = directive.name, directive.args
             if name == "set" and len(args) == 2:
                 self.variables.assign(args[0], args[1])
+                self.unparsed = self.unparsed and args[0].lower() != "$args"
             elif name == "return" and args:
                 return self.returned(directive, path), path
             elif name == "break":
@@ -352,7 +362,7 @@ class Walk:
                 return self.failed(403, location, path, line)
         return _NEXT
 
-    def try_files(self, location: Location, path: tuple[Directive, ...]) -> _Step:
+    def try_files(self, location: Location | None, path: tuple[Directive, ...]) -> _Step:
         """ngx_http_try_files_handler(), with no file on the disk."""
         line = next((d for d in self.tree.flat(path[-1].block) if d.name == "try_files"), None)
         if line is None or not line.args:
@@ -368,9 +378,19 @@ class Walk:
                 self.variables.uri = uri[:-1] if name.endswith("/") else uri
                 return _NEXT
         if fallback.startswith("="):
+            if self.is_guard(tried, path):
+                return _NEXT
             code = int(fallback[1:]) if fallback[1:].isdigit() else 404
             return self.failed(code, location, path, line)
         return self.jump(line, fallback, path)
+
+    def is_guard(self, tried: list[str], path: tuple[Directive, ...]) -> bool:
+        """True for `try_files $uri =404;` before fastcgi_pass, as in Debian's fastcgi-php.conf.
+        Where the files are not known the script is taken to be there: it is what is passed on.
+        Before proxy_pass the same line is a mistake, as no stream of an app is a file."""
+        handler = self.handler(path)
+        asked = any(variable in name for name in tried for variable in _SCRIPT)
+        return self.files is None and asked and handler is not None and handler.name == _RUNS_FILES
 
     def there(self, uri: str, asked: bool = True) -> bool:
         """True if the root has that file, or folder where ``uri`` ends in a slash. Where the

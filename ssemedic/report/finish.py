@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssemedic.diagnosis import Verdict
@@ -42,6 +43,7 @@ def with_changes(
         verdict = None
     return {
         **report,
+        "notes": [*report["notes"], *_old_workers(changed, outcome)],
         "plan": {**report["plan"], "diff": _diff(changed) or report["plan"]["diff"]},
         "changes": {
             "id": str(changed.get("id") or ""),
@@ -51,6 +53,7 @@ def with_changes(
             "workers": _workers(changed),
             "seconds": changed.get("seconds"),
             "message": text,
+            **_drift(changed, report["plan"]["diff"]),
         },
         "proof": proof,
         "verdict": {
@@ -90,6 +93,47 @@ def _workers(task: Task) -> dict[str, Any] | None:
     if not task.get("workers_after"):
         return None
     return {"before": task.get("workers_before") or [], "after": task["workers_after"]}
+
+
+def _old_workers(task: Task, outcome: str) -> list[str]:
+    """Streams that were open stay with the workers that have them, for hours if need be."""
+    leaving = task.get("workers_leaving") or []
+    if outcome != "committed" or not leaving:
+        return []
+    return [
+        f"nginx: {len(leaving)} old worker{'s' if len(leaving) > 1 else ''} "
+        f"({', '.join(str(int(pid)) for pid in leaving)}) still serve the streams that were open "
+        "before, under the old configuration; each ends with its last stream, and a stream gets "
+        "the new configuration when its browser connects again"
+    ]
+
+
+def _drift(task: Task, planned: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """What others changed since the plan was made, beside what the plan saw and wants.
+
+    The host knows only a hash of what the plan saw; the text is in the plan's own diff.
+    """
+    drift = task.get("drift")
+    if not isinstance(drift, list):
+        return {}
+    saw = {_path(item["path"]): item["before"] for item in planned}
+    return {
+        "drift": [
+            {
+                "path": str(item["path"]),
+                "saw": saw.get(str(item["path"])),
+                "now": str(item.get("now") or ""),
+                "wanted": str(item.get("wanted") or ""),
+            }
+            for item in drift
+            if isinstance(item, Mapping) and item.get("path")
+        ]
+    }
+
+
+def _path(header: str) -> str:
+    """The path of a diff's header, which may say "(absent)" or "(0644 0:0)" after it."""
+    return re.sub(r" \((?:absent|[0-7]{4} \d+:\d+)\)\Z", "", header)
 
 
 def _ran(task: Task) -> bool:

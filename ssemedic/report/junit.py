@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from ssemedic.report.clean import clean
+from ssemedic.report.junit_xml import case as _case
+from ssemedic.report.junit_xml import document
 from ssemedic.report.words import SHOWS
 
 Data = Mapping[str, Any]
@@ -29,12 +31,7 @@ def junit(data: Data) -> str:
         _assertion(suite, entry)
     for kind, judged in data["judged"].items():
         _kind(suite, kind, judged, [s for s in data["symptoms"] if s["kind"] == kind])
-    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
-    suite.set("tests", str(len(suite.findall("testcase"))))
-    indent(suites)
-    text: str = tostring(suites, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+    return document(suites)
 
 
 def _error(suite: Element, data: Data) -> None:
@@ -64,7 +61,3 @@ def _kind(suite: Element, kind: str, judged: bool, symptoms: list[Data]) -> None
         SubElement(case, "skipped", message=text)
     elif not judged:
         SubElement(case, "skipped", message=f"not seen: whether it {SHOWS.get(kind, kind)}")
-
-
-def _case(suite: Element, group: str, name: str) -> Element:
-    return SubElement(suite, "testcase", classname=f"ssemedic.{group}", name=clean(name))

@@ -14,14 +14,16 @@ from ssemedic.finding import (
     Disruption,
     Finding,
     NginxRemedy,
+    Severity,
     Status,
     UnitRemedy,
 )
 from ssemedic.judge import Judgement
 from ssemedic.plan import Plan
 from ssemedic.rules import all_rules
+from ssemedic.stream.measured import measured
 from ssemedic.stream.record import Stream
-from ssemedic.symptoms import Symptom
+from ssemedic.symptoms import Symptom, cost
 
 SCHEMA = 1
 
@@ -130,7 +132,8 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
     Proven means: every symptom that was there is gone, none came, and the stream
     was seen healthy at every hop where it was recorded before. A missing sample
     is not a success. What only a person can mend may stay, with what it does to the
-    hops outside it: the change was not made for that, and is proven by the rest.
+    hops outside it: the change was not made for that, and is proven by the rest. What does a
+    stream no harm may stay, too, and may show where no stream could be seen before.
     """
     old = {s["id"] for s in before["symptoms"]}
     new = {s["id"] for s in after["symptoms"]}
@@ -143,11 +146,12 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
         hop["hop"] for hop in hops if hop["after"] is None or not hop["after"]["is_event_stream"]
     ]
     good = after["verdict"]["before"] in (Verdict.HEALTHY, Verdict.DEGRADED)
-    whole = good and not (old & new) and not unseen
+    harmless = _harmless(before, old, new)
+    whole = good and not (old & new) - harmless and not unseen
     return {
         "revealed": [f"{c['rule']}: {c['title']}" for c in revealed_by(before, after)],
-        "proven": not (new - old)
-        and (whole or _all_but_what_is_for_people(before, old, new, hops)),
+        "proven": not new - old - harmless
+        and (whole or _all_but_what_is_for_people(before, old, new - harmless, hops)),
         "gone": sorted(old - new),
         "stayed": sorted(old & new),
         "came": sorted(new - old),
@@ -156,6 +160,14 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
         "seconds": max((h["after"]["window"] for h in hops if h["after"]), default=0.0),
         "message": None,
     }
+
+
+def _harmless(before: Report, old: set[str], new: set[str]) -> set[str]:
+    """What is left and does no harm: not what the change was for, nor what it may have done."""
+    planned = {s for cause in before["causes"] if cause["remedy"] for s in cause["explains"]}
+    seen = {h["name"] for h in before["hops"] if h["stream"] and h["stream"]["is_event_stream"]}
+    minor = {name for name in new if cost(name.partition("@")[0]) is Severity.HYGIENE}
+    return {n for n in minor - planned if n in old or n.partition("@")[2] not in seen}
 
 
 def _all_but_what_is_for_people(
@@ -198,6 +210,7 @@ def _stream(stream: Stream | None) -> dict[str, Any] | None:
         "content_type": stream.content_type,
         "is_event_stream": stream.is_event_stream,
         "headers_at": stream.phases.headers,
+        "first_event_at": measured(stream).first_event,
         "headers": [list(pair) for pair in stream.headers],
         "reads": [[round(read.at, 3), read.size] for read in stream.reads[:500]],
         "bytes": stream.size,

@@ -156,6 +156,7 @@ def render_changes(report: Data, console: Console) -> None:
     if changes["seconds"] is not None:
         rows.append(("took", words.brief(changes["seconds"])))
     page.rows([(page.text(name, QUIET), page.host(value)) for name, value in rows])
+    render_drift(page, changes.get("drift") or ())
     undo = words.undo_command(report["host"], changes["id"])
     if undo and outcome in ("committed", "undo_failed"):
         page.put(page.text("to undo it:", QUIET), 2)
@@ -437,6 +438,23 @@ def render_diff(page: Page, files: Sequence[Data]) -> None:
         )
         for line in lines:
             page.raw(page.host(line, _diff_style(line)), 2)
+
+
+def render_drift(page: Page, files: Sequence[Data]) -> None:
+    """What others changed since the plan was made, and what the plan would make of it."""
+    for file in files:
+        page.blank()
+        said = "changed since the plan was made: make a new one"
+        page.put(page.join(page.host(file["path"], STRONG), page.text(f" {said}", WARN)), 2)
+        now = {"path": file["path"], "before": file["saw"], "after": file["now"]}
+        if file["saw"] is None:
+            page.put(page.text("what the plan saw is not known", QUIET), 2)
+        else:
+            page.put(page.text("from what the plan saw to what is there now:", QUIET), 2)
+            render_diff(page, [now])
+            page.blank()
+        page.put(page.text("from what is there now to what the plan wants:", QUIET), 2)
+        render_diff(page, [{**now, "before": file["now"], "after": file["wanted"]}])
 
 
 def _lines(content: str) -> list[str]:

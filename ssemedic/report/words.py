@@ -176,7 +176,8 @@ def end(stream: Data) -> str:
     kind, at = stream["end"]["kind"], brief(stream["end"]["at"])
     if kind == "limit_time" and stream["status"] is None:
         return f"no answer in {at}"
-    return ENDS.get(str(kind), str(kind)).format(at=at)
+    said = ENDS.get(str(kind))
+    return str(kind) if said is None else said.format(at=at)
 
 
 def fault(data: Data) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from ssemedic.case import Case
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.nginx import Route, route
+from ssemedic.nginx import Directive, Route, route, statement
 from ssemedic.nginx.asked import Asked, asked, lost, marked
 from ssemedic.nginx.onward import onward
 from ssemedic.rules import Sign, configured, rule
@@ -147,11 +147,32 @@ def _who(found: Route, handler: str) -> tuple[str, str, str]:
                 where,
                 "the same rewrite without the ? at its end",
             )
+    inside = _inside(found)
+    if inside is not None:
+        what = f"{statement(inside.name, inside.args)} drops the query"
+        kept = (
+            "the same rewrite without the ? at its end"
+            if inside.name == "rewrite"
+            else "take this line away"
+        )
+        return (what, inside.where, kept)
     return (
         "the query is replaced on the way",
         handler,
         f"proxy_pass with {_QUERY} at the end, or without a URI part",
     )
+
+
+def _inside(found: Route) -> Directive | None:
+    """The one line of the blocks in force that takes the query away and hands nothing over."""
+    lines = [
+        line
+        for block in found.path
+        for line in found.tree.flat(block.block)
+        if (line.name == "rewrite" and len(line.args) > 1 and line.args[1].endswith("?"))
+        or (line.name == "set" and line.args[:1] == ("$args",))
+    ]
+    return lines[0] if len(lines) == 1 else None
 
 
 def _by_hand(line: str, where: str) -> Advice:

@@ -10,10 +10,11 @@ from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
 from ssemedic.intent import meant
 from ssemedic.nginx import Route
+from ssemedic.nginx.upstream import PASSES
 from ssemedic.rules import Sign, configured, rule
 from ssemedic.symptoms import Kind
 
-_SIGNS = (Sign(Kind.HTML_INSTEAD), Sign(Kind.WRONG_STATUS, (404, 405)))
+_SIGNS = (Sign(Kind.HTML_INSTEAD), Sign(Kind.WRONG_STATUS, (403, 404, 405)))
 
 
 @rule(
@@ -27,7 +28,9 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
 
     No location leads the path to the app, so the fallback of the single-page
     application (`try_files ... /index.html`) answers 200 text/html. EventSource
-    refuses the MIME type for good (readyState 2); the app never sees a request.
+    refuses the MIME type for good (readyState 2); the app never sees a request. A location
+    that is `internal`, has `deny all` in force, or looks for files by `try_files ... =404`
+    before its `proxy_pass`, answers 404 or 403 in the same way.
     """
     route = case.route
     symptom = case.symptom("nginx", Kind.HTML_INSTEAD, Kind.WRONG_STATUS)
@@ -37,6 +40,12 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
         return
     found = case.topology.app_found_elsewhere
     path = urlsplit(case.endpoint.url).path or "/"
+    refused = _refused(route, path, (symptom.text,))
+    if refused is not None:
+        yield refused
+        return
+    if symptom.measured.get("status") == 403:
+        return  # a condition refuses this one request; who brings what it wants may come to the app
     only = found[0] if len(found) == 1 else None
     where = route.location.where if route.location else route.server.where if route.server else ""
     label = route.location.label if route.location else "the server block"
@@ -68,6 +77,10 @@ def answered_by_itself(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
         return  # a redirect is no page
     path = urlsplit(endpoint.url).path or "/"
     label = route.location.label if route.location else "the server block"
+    refused = _refused(route, path, route.notes)
+    if refused is not None:
+        yield refused
+        return
     yield Finding(
         hop="nginx",
         where=route.location.where
@@ -77,7 +90,35 @@ def answered_by_itself(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
         else "",
         observed=f"{path} is served by {label}, which answers by itself and asks no app",
         expected=f"a location for {path} that passes to the app",
+        evidence=route.notes,
         advice=(_by_hand(path, ""),),
+    )
+
+
+def _refused(route: Route, path: str, evidence: tuple[str, ...]) -> Finding | None:
+    """A location that may well lead to the app, and lets no client that far; None where it does."""
+    line = route.handler
+    if line is None or route.location is None or line.name not in ("internal", "deny", "try_files"):
+        return None
+    own = route.tree.flat(route.location.directive.block)
+    if line.name == "try_files" and not any(directive.name in PASSES for directive in own):
+        return None
+    text = " ".join((line.name, *line.args))
+    return Finding(
+        hop="nginx",
+        where=line.where,
+        observed=f"{text} is in force for {route.location.label}: nginx answers every client of "
+        f"{path} with {route.status}",
+        expected=f"a location for {path} that clients may ask",
+        evidence=evidence,
+        certainty=3,
+        advice=(
+            Advice(
+                Audience.SERVER,
+                f"If browsers are to open {path}, `{text}` ({line.where}) must not be in force for "
+                "it; if they are not, another URL is the stream's.",
+            ),
+        ),
     )
 
 

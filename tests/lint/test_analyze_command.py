@@ -128,10 +128,42 @@ def test_a_url_that_no_server_answers_is_3_and_says_why(
 
 
 @pytest.mark.parametrize(
+    "twin",
+    [
+        "    if ($host = chat.example.org) { return 301 https://$host$request_uri; } return 404;",
+        "    return 301 https://$host$request_uri;",
+        "    location / { return 308 https://$host$request_uri; }",
+    ],
+)
+def test_a_url_that_is_sent_on_to_its_https_twin_is_3_and_names_that(
+    twin: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = f"{GOOD}server {{\n    listen 80;\n    server_name chat.example.org;\n{twin}\n}}\n"
+    assert run("--nginx", folder(tmp_path, site), "--url", URL.replace("https", "http")) == 3
+    assert f"redirects to {URL}: name that URL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("listen", "url", "said"),
+    [
+        ("listen 443 http2;", URL, "listens without TLS, and the URL is https"),
+        ("listen 80 ssl;", URL.replace("https", "http"), "listens with TLS, and the URL is http"),
+    ],
+)
+def test_a_url_of_the_wrong_scheme_is_3_and_says_so(
+    listen: str, url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = GOOD.replace("listen 443 ssl http2;", listen)
+    assert run("--nginx", folder(tmp_path, site), "--url", url) == 3
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("main_conf", "said"),
     [
         ("http {\n", 'nginx/nginx.conf:1: block "http" is not closed by "}"'),
         ("include nginx.conf;", "nginx/nginx.conf:1: include cycle"),
+        ("x" * 5000, f'nginx/nginx.conf:1: "{"x" * 60}..." is not ended by ";"'),
         (
             "# configuration file /etc/nginx/nginx.conf:\nhttp {\n",
             '/etc/nginx/nginx.conf:1: block "http" is not closed by "}" (is nginx cut?)',

@@ -104,6 +104,17 @@ def test_a_variable_with_a_uri_loses_path_and_query() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "passed"),
+    [("''", "/events"), ("$args&v=2", "/events?t=1&v=2"), ("b=2", "/events?b=2")],
+)
+def test_args_that_are_set_are_what_the_upstream_is_asked_with(value: str, passed: str) -> None:
+    found = of(
+        f"location /events {{ set $args {value}; proxy_pass http://a:1; }}", url=f"{URL}?t=1"
+    )
+    assert found.uri_passed == passed
+
+
 def test_the_chain_shows_the_location_whose_settings_were_lost() -> None:
     found = of(
         "location /events { proxy_buffering off;\n try_files /x @app; }\n"
@@ -119,6 +130,26 @@ def test_a_page_in_place_of_a_stream_is_a_file() -> None:
     assert (found.serves, found.file, found.targets) == ("static", "/index.html", ())
     assert found.location is not None
     assert (found.location.label, found.location.where) == ("location /", "/n:4")
+
+
+def test_try_files_of_the_server_counts_where_no_location_takes_the_request() -> None:
+    found = of(
+        "try_files $uri/index.html $uri @puma; location ^~ /assets/ { expires max; }\n"
+        "location @puma { proxy_pass http://a; }"
+    )
+    assert [x.label for x in found.chain] == ["location @puma"]
+    assert found.serves == "proxy"
+
+
+@pytest.mark.parametrize("guard", ["$uri", "$document_uri", "$fastcgi_script_name"])
+def test_a_script_that_is_only_looked_for_is_taken_to_be_there(guard: str) -> None:
+    site = f"location ~ [.]php$ {{ try_files {guard} =404; fastcgi_pass unix:/php.sock; }}\n"
+    for url, more in (("/sse.php", ""), ("/x", "location / { try_files $uri /index.php?$args; }")):
+        found = of(site + more, url=f"http://chat.example.org{url}")
+        assert (found.serves, found.status) == ("proxy", None)
+    for handler in ("", "proxy_pass http://a;"):  # no stream of an app is a file
+        found = of(f"location / {{ try_files $uri $uri/ {guard} =404; {handler} }}")
+        assert (found.serves, found.status) == ("return", 404)
 
 
 def test_a_condition_that_cannot_be_known_is_noted() -> None:

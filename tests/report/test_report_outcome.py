@@ -9,8 +9,51 @@ import pytest
 from ssemedic.report import terminal
 from ssemedic.report.finish import with_changes
 from ssemedic.report.model import Report, exit_code
+from ssemedic.report.schema import validate
 
 REFUSED = {"failed": True, "msg": "/etc/nginx/nginx.conf: changed since", "undone": True}
+
+
+DRIFT = {
+    "path": "/etc/nginx/nginx.conf",
+    "expected": "0" * 64,
+    "found": "1" * 64,
+    "now": "gzip off; # certbot\x1b[31m\n",
+    "wanted": "include ours;\n",
+}
+
+
+def test_drift_is_shown_three_ways(broken: Report) -> None:
+    saw = {"path": "/etc/nginx/nginx.conf (0644 0:0)", "before": "gzip on;\n", "after": "x\n"}
+    broken["plan"] = {**broken["plan"], "diff": [saw]}
+    report = with_changes(broken, {**REFUSED, "drift": [DRIFT]}, {}, {}, {}, None)
+    validate(report)
+    [told] = report["changes"]["drift"]
+    assert (told["saw"], told["wanted"]) == ("gzip on;\n", "include ours;\n")
+    shown = "\n".join(terminal.text(report))
+    assert "/etc/nginx/nginx.conf changed since the plan was made: make a new one" in shown
+    changes = shown[shown.index("from what the plan saw to what is there now:") :]
+    seen, wanted = changes.split("from what is there now to what the plan wants:")
+    assert "-gzip on;" in seen and "+gzip off; # certbot" in seen
+    assert "-gzip off; # certbot" in wanted and "+include ours;" in wanted
+    assert "\x1b" not in shown
+
+
+def test_drift_without_the_plans_own_text_says_so(broken: Report) -> None:
+    broken["plan"] = {**broken["plan"], "diff": []}
+    report = with_changes(broken, {**REFUSED, "drift": [DRIFT]}, {}, {}, {}, None)
+    validate(report)
+    shown = "\n".join(terminal.text(report))
+    assert "what the plan saw is not known" in shown
+    assert "+include ours;" in shown
+
+
+def test_old_workers_that_keep_streams_are_a_note(broken: Report) -> None:
+    changed = {"changed": True, "id": "x", "workers_after": [9], "workers_leaving": [7, 8]}
+    report = with_changes(broken, changed, {}, {"changed": True}, {}, None)
+    assert "nginx: 2 old workers (7, 8) still serve" in report["notes"][-1]
+    undone = with_changes(broken, changed, {}, {}, {"changed": True}, None)
+    assert undone["notes"] == broken["notes"]
 
 
 @pytest.mark.parametrize(

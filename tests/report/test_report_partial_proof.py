@@ -72,3 +72,39 @@ def test_the_last_sentence_names_what_is_left_and_not_what_was_repaired() -> Non
     assert verdict == "web1: the change is proven; broken still, and that needs a person."
     assert "token" in why
     assert "page" not in why
+
+
+CACHED = """
+claim: x
+http: "  proxy_cache_path /var/cache/c keys_zone=c:1m;"
+server: |
+  location /events { proxy_pass http://127.0.0.1:8000; proxy_cache c; proxy_cache_valid any 10s; }
+"""
+#: A stream as it should be, but for the header that nobody asked for.
+BARE = {"headers": {"Cache-Control": None}, "end": "limit_time", "at": 10.0}
+NOTHING = {"status": None, "end": "limit_time", "at": 10.0}
+
+
+def cached(app: dict[str, Any], outside: dict[str, Any]) -> Report:
+    streams = [{"hop": "app", **app}, *({"hop": h, **outside} for h in ("nginx", "public"))]
+    data = yaml.safe_load(CACHED) | {"streams": streams}
+    return report_of(CaseFile(PATH, data).judged())
+
+
+def test_a_header_that_does_no_harm_may_stay_missing() -> None:
+    proof = proof_of(cached(BARE, NOTHING), cached(BARE, BARE))
+    assert (proof["gone"], proof["stayed"]) == (["buffered@nginx"], ["missing_header@app"])
+    assert proof["proven"]
+
+
+def test_a_header_may_show_as_missing_once_there_is_a_stream_to_look_at() -> None:
+    refused = {"status": None, "end": "refused", "at": 0.01}
+    proof = proof_of(cached(refused, {"status": 502, "body": ""}), cached(BARE, BARE))
+    assert proof["came"] == ["missing_header@app"]
+    assert proof["proven"]
+
+
+def test_a_header_that_went_with_the_change_is_no_proof() -> None:
+    proof = proof_of(cached({}, {}), cached({}, BARE))
+    assert proof["came"] == ["missing_header@nginx"]
+    assert not proof["proven"]

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,30 @@ def test_configuration_text_is_not_copied_into_the_hosts_journal(
     play(tmp_path, [task])
     assert "squirrel-7" in host.must("cat /etc/nginx/ssemedic/x.conf")
     assert "squirrel-7" not in host.must("journalctl --no-pager")
+
+
+def test_ssh_that_is_cut_before_the_confirmation_leaves_the_undo_to_the_host(
+    host: Host, tmp_path: Path
+) -> None:
+    before = host.look()
+    change = {"path": "/etc/nginx/ssemedic/cut.conf", "content": "# cut\n"}
+    # No session lives on and no new one begins; the host opens the door again by itself.
+    cut = "systemctl stop ssh.socket ssh; pkill sshd; sleep 8; systemctl start ssh"
+    later = ["systemd-run", "--on-active=1s", "sh", "-c", cut]
+    tasks: list[dict[str, Any]] = [
+        {"sse_transaction": {"state": "activated", "changes": [change], "window": 3, "id": "cut"}},
+        {"ansible.builtin.command": {"argv": later}},
+        {"ansible.builtin.pause": {"seconds": 3}},
+        {"sse_transaction": {"state": "committed", "id": "cut"}},
+    ]
+    with pytest.raises(AssertionError, match="unreachable=1"):
+        play(tmp_path, tasks)
+    end = time.monotonic() + 40
+    while host.run("true").returncode != 0 or host.look() != before:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    [told] = host.perform("status")["undone_by_host"]
+    assert (told["id"], told["by"]) == ("cut", "timer")
 
 
 def test_check_mode_shows_the_diff_and_the_host_stays_as_it_is(host: Host, tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_a_file_that_changed_since_the_plan_is_refused_with_both_hashes(root: Pa
     assert drift["path"] == "/etc/nginx/sites-enabled/site"
     assert drift["expected"] == listed[1]["expected_sha256"]
     assert drift["found"] == files.digest(b"another admin was here\n")
+    assert drift["now"] == "another admin was here\n"
+    assert drift["wanted"] == listed[1]["content"]
 
 
 def test_a_file_where_none_may_be_is_refused(root: Path) -> None:
@@ -130,7 +132,7 @@ def test_check_mode_shows_what_the_run_does_and_leaves_nothing(root: Path) -> No
 def test_check_mode_refuses_drift_as_the_run_does(root: Path) -> None:
     listed = changes(root)
     (root / SITE_PATH).write_bytes(b"changed\n")
-    with pytest.raises(ChangeError, match="after the plan was made"):
+    with pytest.raises(ChangeError, match="since the plan was made: make a new one"):
         change(root, listed, check=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from transaction_host import Host
+from transaction_steps import LIVE, LIVE_DEADLY, LIVE_DEADLY_FOR_UNDO
 
 pytestmark = pytest.mark.lab
 
@@ -19,11 +20,11 @@ DROP_IN = "/etc/systemd/system/notify.service.d/zz-ssemedic.conf"
 STEPS = [
     *("snapshot", "timer", "armed", "swapping", "directory made"),
     *("aside 0", "aside 1", "aside 2", "swapped 0", "swapped 1", "swapped 2"),
-    *("daemon-reload", "started", "enabled", "reloaded", "activated"),
+    *LIVE,
 ]
 # What precedes these, a file tree without processes shows (test_transaction_crash.py).
-DEADLY = ["armed", "swapped 1", "daemon-reload", "started", "enabled", "reloaded", "activated"]
-DEADLY_FOR_UNDO = ["restored 1", "files back", "processes back"]
+DEADLY = list(LIVE_DEADLY)
+DEADLY_FOR_UNDO = list(LIVE_DEADLY_FOR_UNDO)
 ACTIVATION = {
     "nginx": {"reload": True},
     "units": [
@@ -285,3 +286,92 @@ def test_the_service_gets_what_its_files_say_even_if_nothing_is_to_be_written(ho
     finally:
         host.must(f"rm -r {DROP_IN.rpartition('/')[0]} && systemctl daemon-reload")
         host.must("systemctl restart notify && sleep 1")
+
+
+def test_etc_that_is_read_only_is_said_before_anything_is_begun(host: Host) -> None:
+    wanted = changes(host)
+    host.must("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
+    try:
+        done = host.perform("activate", changes=wanted, activation=ACTIVATION)
+        assert done["msg"].endswith(".service: Read-only file system; nothing was changed"), done
+        assert done["undone"] is True
+        assert host.perform("status")["transactions"] == []
+    finally:
+        host.must("umount -l /etc")
+
+
+def test_sudo_that_is_revoked_before_the_confirmation_undoes_the_change(host: Host) -> None:
+    before = host.look()
+    rule, aside = "/etc/sudoers.d/medic", "/root/medic.sudoers"
+    host.perform("activate", changes=changes(host), activation=ACTIVATION, id="alone", window=4)
+    # The host gives the right back by itself: after that nobody else could.
+    give = f"systemd-run --quiet --on-active=12s mv {aside} {rule}"
+    host.must(f"{give} && mv {rule} {aside}")
+    assert b"sudo" in host.run("true").stderr  # nothing can be confirmed now
+    end = time.monotonic() + 60
+    while host.run("true").returncode != 0:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    while host.look() != before:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    [told] = host.perform("status")["undone_by_host"]
+    assert (told["id"], told["by"], told["outcome"]) == ("alone", "timer", "reverted")
+
+
+def test_the_timer_goes_by_a_clock_that_nobody_can_set(host: Host) -> None:
+    done = host.perform("activate", changes=changes(host), activation=ACTIVATION)
+    unit = f"ssemedic-undo-{done['id']}"
+    shown = host.must(f"systemctl show {unit}.timer -p TimersMonotonic -p TimersCalendar")
+    assert "OnActiveUSec=10min" in shown
+    assert "OnCalendar" not in shown
+    assert host.perform("revert", id=done["id"])["changed"]
+
+
+def test_a_timer_that_is_killed_while_it_undoes_begins_again(host: Host) -> None:
+    before = host.look()
+    host.perform("activate", changes=changes(host), activation=ACTIVATION, id="twice", window=2)
+    hold = "exec 9>/var/lib/ssemedic/lock; flock 9; sleep 6"
+    host.must(f"systemd-run --quiet --collect sh -c '{hold}'")  # the undo waits for the lock
+    pid, end = "0", time.monotonic() + 30
+    while pid == "0":
+        assert time.monotonic() < end
+        pid = host.must("systemctl show ssemedic-undo-twice -p MainPID --value").strip()
+    host.must(f"kill -9 {pid}")
+    while host.run("test -e /var/lib/ssemedic/twice/receipt.json").returncode != 0:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    while host.look() != before:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    assert [one["by"] for one in host.perform("status")["undone_by_host"]] == ["timer"]
+
+
+def test_a_rollback_killed_on_its_way_is_finished_by_the_host(host: Host) -> None:
+    before = host.look()
+    done = host.perform("activate", changes=changes(host), activation=ACTIVATION, window=5)
+    host.perform("commit", id=done["id"])
+    host.perform("revert", id=done["id"], die_at="restored 1")
+    assert host.look() != before
+    end = time.monotonic() + 30
+    while host.look() != before:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    assert host.perform("status")["undone_by_host"][0]["by"] == "timer"
+
+
+def test_old_workers_that_keep_a_stream_are_told(host: Host) -> None:
+    # A request that is never finished keeps its worker as an open stream does.
+    host.must(
+        "systemd-run --quiet --collect --unit=slow bash -c "
+        "'exec 3<>/dev/tcp/127.0.0.1/8080; printf \"POST /api HTTP/1.1\\r\\nHost: x\\r\\n"
+        "Content-Length: 9\\r\\n\\r\\n\" >&3; sleep 600' && sleep 0.5"
+    )
+    try:
+        always = {"nginx": {"reload": True, "always": True}}
+        done = host.perform("activate", changes=[], activation=always)
+        assert len(done["workers_leaving"]) == 1, done
+        assert set(done["workers_leaving"]) <= set(done["workers_before"])
+        host.perform("commit", id=done["id"])
+    finally:
+        host.must("systemctl stop slow")

@@ -87,9 +87,19 @@ def activation(wish: Mapping[str, Any] | None) -> Activation:
 
 
 def refuse_drift(changes: Sequence[Planned]) -> None:
-    """Fail if a file is not what the plan saw. One that already is as wanted is no drift."""
+    """Fail if a file is not what the plan saw. One that already is as wanted is no drift.
+
+    The facts of the ChangeError hold ``drift``: of each such file the two hashes, its text now
+    and the text that the plan wants. What the plan saw, only its maker has.
+    """
     drift = [
-        {"path": one.path, "expected": one.expected, "found": _found(one.before)}
+        {
+            "path": one.path,
+            "expected": one.expected,
+            "found": _found(one.before),
+            "now": _shown(one.before),
+            "wanted": _shown(one.after),
+        }
         for one in changes
         if one.differs and one.expected is not None and one.expected != _found(one.before)
     ]
@@ -97,7 +107,8 @@ def refuse_drift(changes: Sequence[Planned]) -> None:
         first = drift[0]
         raise ChangeError(
             f"{first['path']}: sha256 is {_short(first['found'])}, must be "
-            f"{_short(first['expected'])}: it changed after the plan was made; nothing was changed",
+            f"{_short(first['expected'])}: it changed since the plan was made: make a new one; "
+            "nothing was changed",
             drift=drift,
         )
 

@@ -9,8 +9,9 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from .errors import ChangeError
 
@@ -85,6 +86,22 @@ def look(where: str) -> Look:
 
 def write_aside(thing: Look, temporary: str) -> None:
     """Write ``thing`` under a name that nothing reads yet, complete and on the disk."""
+    with named(temporary):
+        _write_aside(thing, temporary)
+
+
+@contextlib.contextmanager
+def named(path: str) -> Iterator[None]:
+    """What the kernel says of a descriptor (a full disk, a bad one) names no file: say which."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
+
+
+def _write_aside(thing: Look, temporary: str) -> None:
     remove(temporary)
     if thing.kind == LINK:
         os.symlink(thing.target, temporary)
@@ -93,13 +110,17 @@ def write_aside(thing: Look, temporary: str) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(thing.content)
-        file.flush()
-        os.fchown(descriptor, thing.uid, thing.gid)  # before chmod: it clears set-id bits
-        os.fchmod(descriptor, thing.mode)
-        _set_xattrs(descriptor, thing.xattrs)
-        if thing.mtime_ns:
-            os.utime(descriptor, ns=(thing.mtime_ns, thing.mtime_ns))
-        os.fsync(descriptor)
+        _finish(descriptor, file, thing)
+
+
+def _finish(descriptor: int, file: BinaryIO, thing: Look) -> None:
+    file.flush()
+    os.fchown(descriptor, thing.uid, thing.gid)  # before chmod: it clears set-id bits
+    os.fchmod(descriptor, thing.mode)
+    _set_xattrs(descriptor, thing.xattrs)
+    if thing.mtime_ns:
+        os.utime(descriptor, ns=(thing.mtime_ns, thing.mtime_ns))
+    os.fsync(descriptor)
 
 
 def swap(temporary: str, where: str) -> None:
@@ -119,6 +140,22 @@ def put(thing: Look, where: str, temporary: str) -> None:
         return
     write_aside(thing, temporary)
     swap(temporary, where)
+
+
+def overwrite(thing: Look, where: str) -> None:
+    """Write ``thing`` into the file that is there: it takes no room that it does not have.
+
+    For a full disk alone: a crash in the middle leaves half of it. Raises OSError, also (ENOSPC)
+    if there is no plain file of one name to write into.
+    """
+    descriptor = os.open(where, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with named(where), os.fdopen(descriptor, "rb+") as file:
+        info = os.fstat(descriptor)
+        if thing.kind != FILE or not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), where)
+        file.write(thing.content)
+        file.truncate()
+        _finish(descriptor, file, thing)
 
 
 def changed_since(paths: Iterable[str], moment: float | None) -> tuple[str, ...]:
@@ -141,8 +178,12 @@ def changed_since(paths: Iterable[str], moment: float | None) -> tuple[str, ...]
 
 def remove(where: str) -> None:
     """Remove a file or link; it may be gone already."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    try:
         os.unlink(where)
+    except OSError:
+        # A read-only file system refuses also to remove what is not there.
+        if os.path.lexists(where):
+            raise
 
 
 def remove_if_empty(where: str) -> None:
@@ -173,9 +214,9 @@ def remove_directory(where: str) -> None:
     """Remove a directory we made, unless someone else has put something in it since."""
     try:
         os.rmdir(where)
-    except (FileNotFoundError, NotADirectoryError):
-        return
     except OSError as error:
+        if not os.path.isdir(where):
+            return
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         return
@@ -189,7 +230,8 @@ def sync_directory(path: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     try:
-        os.fsync(descriptor)
+        with named(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

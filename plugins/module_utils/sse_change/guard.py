@@ -13,12 +13,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from . import boot
 from .errors import ChangeError
-from .files import sync_directory
+from .files import named, sync_directory
 from .journal import Journal
 from .process import one_line, run, started
 from .units import systemd_runs
@@ -68,6 +69,8 @@ def arm(program: str, state: Journal) -> dict[str, Any]:
     boot's unit cannot be written.
     """
     identity, seconds = state.id, state.window
+    # By the clock that the timer goes by: nobody can set it.
+    until = time.monotonic() + round(seconds)
     refused = ""
     if systemd_runs():
         starting = (unit.name for unit in state.units if unit.start)
@@ -82,6 +85,9 @@ def arm(program: str, state: Journal) -> dict[str, Any]:
                 f"--description=Undo ssemedic change {identity} unless it is confirmed",
                 f"--on-active={round(seconds)}s",
                 "--timer-property=AccuracySec=500ms",
+                # Killed on its way it begins again; one that failed does not.
+                "--property=Restart=on-abnormal",
+                "--property=RestartSec=2s",
                 _python(),
                 "-I",
                 program,
@@ -89,7 +95,7 @@ def arm(program: str, state: Journal) -> dict[str, Any]:
             20,
         )
         if done.code == 0:
-            return {"kind": "systemd", "unit": unit_name(identity)}
+            return {"kind": "systemd", "unit": unit_name(identity), "until": until}
         refused = one_line(done.err)
     try:
         child = subprocess.Popen(
@@ -102,7 +108,13 @@ def arm(program: str, state: Journal) -> dict[str, Any]:
         )
     except OSError as error:
         raise ChangeError(f"timer: {refused} {error.strerror}") from error
-    return {"kind": "process", "pid": child.pid, "started": started(child.pid)}
+    held = {"kind": "process", "pid": child.pid, "started": started(child.pid)}
+    return dict(held, until=until)
+
+
+def seconds_left(guard: Mapping[str, Any]) -> float:
+    """How long an armed timer still waits, whatever was made of the host's clock meanwhile."""
+    return max(0.0, float(guard.get("until") or 0.0) - time.monotonic())
 
 
 def armed(guard: Mapping[str, Any]) -> bool:
@@ -138,7 +150,7 @@ def _python() -> str:
 
 def _write(path: str, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with named(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ChangeError
-from .files import ABSENT, FILE, Look, make_directory, sync_directory
+from .files import ABSENT, FILE, Look, make_directory, named, remove, sync_directory
 
 SCHEMA = 1
 KEPT_GENERATIONS = 10
@@ -85,6 +85,7 @@ class Journal:
     guard: Mapping[str, Any] = field(default_factory=dict)
     owner: Mapping[str, Any] = field(default_factory=dict)  # pid and start of who drives it
     live: bool = False
+    order: int = 0  # grows by one each time: the clock may have been set back meanwhile
     schema: int = SCHEMA
 
     def at(self, phase: str, **changes: Any) -> Journal:
@@ -108,6 +109,8 @@ def prepare(state: str) -> None:
         os.makedirs(os.path.dirname(state), 0o755)
     make_directory(state, 0o700)
     os.chmod(state, 0o700)
+    # A file system that cannot be written is met here, before anything is begun.
+    os.close(os.open(os.path.join(state, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 @contextlib.contextmanager
@@ -247,6 +250,11 @@ def mark_told(where: str) -> None:
     _write(os.path.join(where, "told"), b"")
 
 
+def mark_untold(where: str) -> None:
+    """How it ended may change once more, and by the host alone."""
+    remove(os.path.join(where, "told"))
+
+
 def transactions(state: str) -> list[str]:
     """Directories of all transactions, the oldest first."""
     try:
@@ -254,7 +262,7 @@ def transactions(state: str) -> list[str]:
     except FileNotFoundError:
         return []
     found = [os.path.join(state, name) for name in names if _ID.match(name)]
-    # By the journal's age: a caller may choose ids that do not sort.
+    # By the journal: a caller may choose ids that do not sort, and a clock may be set back.
     return sorted((one for one in found if os.path.isdir(one)), key=_age)
 
 
@@ -262,18 +270,30 @@ def prune(state: str) -> None:
     """Forget all but the newest ended transactions."""
     ended = [one for one in transactions(state) if read_receipt(one) is not None]
     for one in ended[:-KEPT_GENERATIONS]:
-        shutil.rmtree(one)
+        forget(one)
 
 
 def forget(where: str) -> None:
+    """Remove a transaction that nobody needs: its journal first, for it names all the rest.
+
+    What a crash leaves of it then is a transaction without a journal, which the next run removes.
+    """
+    remove(os.path.join(where, "journal.json"))
+    sync_directory(where)
     shutil.rmtree(where)
     sync_directory(os.path.dirname(where))
 
 
-def _age(where: str) -> tuple[float, str]:
+def next_order(state: str) -> int:
+    """The ``order`` of a new transaction."""
+    return max((_age(where)[0] for where in transactions(state)), default=0) + 1
+
+
+def _age(where: str) -> tuple[int, float, str]:
     data = _read_json(where, "journal.json")
-    created = data.get("created", 0.0) if data else os.stat(where).st_mtime
-    return float(created), where
+    if data is None:
+        return 0, os.stat(where).st_mtime, where
+    return int(data.get("order") or 0), float(data.get("created") or 0.0), where
 
 
 def _read_json(where: str, name: str) -> dict[str, Any] | None:
@@ -297,7 +317,7 @@ def _write_json(where: str, name: str, data: Mapping[str, Any]) -> None:
 
 def _write(path: str, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with named(path), os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(descriptor)

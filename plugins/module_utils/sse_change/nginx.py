@@ -109,6 +109,19 @@ def serving(master_pid: int | None) -> tuple[int, ...]:
     return tuple(sorted(pid for pid, leaving in workers(master_pid).items() if not leaving))
 
 
+def leaving(master_pid: int | None) -> tuple[int, ...]:
+    """The workers that only go on with old streams, until the last of these ends."""
+    return tuple(sorted(pid for pid, going in workers(master_pid).items() if going))
+
+
+def staying(master_pid: int, seconds: float = 0.5) -> tuple[int, ...]:
+    """Those that are still there after a while: an old worker without streams is gone by then."""
+    end = time.monotonic() + seconds
+    while leaving(master_pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return leaving(master_pid)
+
+
 def reload(master_pid: int, logs: Sequence[str], seconds: float = RELOAD_SECONDS) -> list[int]:
     """Reload, and return the new workers once no old one accepts connections any more.
 

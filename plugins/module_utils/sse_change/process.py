@@ -72,13 +72,18 @@ def started(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
-def began(pid: int) -> float | None:
-    """When a process started, in seconds since the epoch by today's clock, to about 10 ms."""
+def age(pid: int) -> float | None:
+    """How long a process has run, in seconds, to about 10 ms; no clock that is set can fool it."""
     ticks = started(pid)
     if ticks is None:
         return None
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.time() - age
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def began(pid: int) -> float | None:
+    """When a process started, in seconds since the epoch by today's clock, to about 10 ms."""
+    seconds = age(pid)
+    return None if seconds is None else time.time() - seconds
 
 
 def children() -> dict[int, list[int]]:

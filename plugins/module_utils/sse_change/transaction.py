@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,13 +72,16 @@ def activate(
     begun = time.monotonic()
     identity = journal.check_id(identity or journal.new_id())
     if check:
-        result, _, _ = _consider(host, changes, activation)
+        result, _, _ = _considered(host, changes, activation)
         return _timed(dict(result, id=identity), begun)
-    journal.prepare(host.state)
+    try:
+        journal.prepare(host.state)
+    except OSError as error:
+        raise ChangeError(_os_sentence(error) + "; nothing was changed") from error
     with journal.locked(host.state, LOCK_SECONDS):
         recovered = _settle_older(host.state)
         told = _tell(host.state)
-        result, intent, was_valid = _consider(host, changes, activation)
+        result, intent, was_valid = _considered(host, changes, activation)
         result.update(id=identity, recovered=recovered, undone_by_host=told)
         if intent.is_empty:
             return _timed(result, begun)
@@ -97,8 +101,11 @@ def activate(
     return _timed(result, begun)
 
 
-def commit(host: Host, identity: str) -> dict[str, Any]:
-    """Confirm a change: stop the timer, keep the old state for a later return."""
+def commit(host: Host, identity: str, step: Step = nothing) -> dict[str, Any]:
+    """Confirm a change: stop the timer, keep the old state for a later return.
+
+    ``changed_since`` are its paths that someone else wrote while it was open: they stay so.
+    """
     where = _existing(host, identity)
     with journal.locked(host.state, LOCK_SECONDS):
         state = _journal(where)
@@ -114,16 +121,27 @@ def commit(host: Host, identity: str) -> dict[str, Any]:
                 undone=state.phase == journal.REVERTED,
                 receipt=receipt,
             )
+        since = _changed_since(state)
         # The journal first: a timer that fires now finds the change confirmed.
-        journal.save(where, state.at(journal.COMMITTED))
+        try:
+            journal.save(where, state.at(journal.COMMITTED))
+        except OSError as error:
+            raise ChangeError(
+                f"{_os_sentence(error)}; the change is not confirmed, the host undoes it in "
+                f"{guard.seconds_left(state.guard):.0f} s",
+                undone=None,
+            ) from error
+        step("confirmed")
         guard.disarm(state)
+        step("disarmed")
         if units.systemd_runs() and (state.daemon_reload or state.units):
             units.command("daemon-reload")  # it saw the boot's unit beside the changed ones
         receipt = journal.receipt(where, journal.COMMITTED, "run", "the change was confirmed")
         journal.write_receipt(where, receipt)
+        step("receipt")
         journal.mark_told(where)
         journal.prune(host.state)
-    return {"changed": True, "id": identity, "receipt": receipt}
+    return {"changed": True, "id": identity, "receipt": receipt, "changed_since": since}
 
 
 def revert(host: Host, identity: str, force: bool = False, step: Step = nothing) -> dict[str, Any]:
@@ -136,8 +154,11 @@ def revert(host: Host, identity: str, force: bool = False, step: Step = nothing)
         state = _journal(where)
         if state.phase == journal.REVERTED:
             return {"changed": False, "id": identity, "receipt": journal.read_receipt(where)}
-        if state.phase == journal.COMMITTED and not force:
-            _refuse_later_changes(state)
+        if state.phase == journal.COMMITTED:
+            if not force:
+                _refuse_later_changes(state)
+            _arm_again(where, state)
+            step("armed again")
         receipt = undo(where, "run", "asked to go back", step)
         journal.mark_told(where)
         journal.prune(host.state)
@@ -205,6 +226,16 @@ def describe(host: Host, identity: str) -> dict[str, Any]:
     }
 
 
+def _considered(
+    host: Host, changes: Sequence[Planned], activation: Activation
+) -> tuple[dict[str, Any], Intent, bool]:
+    """The same, and a disk that fails while we look is told in a sentence."""
+    try:
+        return _consider(host, changes, activation)
+    except OSError as error:
+        raise ChangeError(_os_sentence(error) + "; nothing was changed") from error
+
+
 def _consider(
     host: Host, changes: Sequence[Planned], activation: Activation
 ) -> tuple[dict[str, Any], Intent, bool]:
@@ -222,6 +253,7 @@ def _consider(
         "also_activates": list(intent.also_activates),
         "workers_before": list(nginx.serving(intent.nginx_master)),
         "workers_after": list(nginx.serving(intent.nginx_master)),
+        "workers_leaving": list(nginx.leaving(intent.nginx_master)),
     }
     return result, intent, was_valid
 
@@ -345,10 +377,15 @@ def _snapshot(
         nginx_reload=intent.nginx_reload,
         nginx_unit=activation.nginx_unit,
         nginx_was_valid=was_valid,
+        order=journal.next_order(host.state),
         new_logs=shadow.missing_logs(intent.changes) if host.is_live else (),
-        owner={"pid": os.getpid(), "started": started(os.getpid())},
+        owner=_me(),
     )
     return state, {number: one.before for number, one in enumerate(intent.changes)}
+
+
+def _me() -> dict[str, Any]:
+    return {"pid": os.getpid(), "started": started(os.getpid())}
 
 
 def _kept(one: Planned) -> Kept:
@@ -384,9 +421,16 @@ def _stage(host: Host, state: Journal, before: dict[int, files.Look], step: Step
     try:
         where = journal.create(host.state, state, before)
     except OSError as error:
+        _leave(journal.directory(host.state, state.id))
         raise ChangeError(_os_sentence(error) + "; nothing was changed") from error
     step("snapshot")
     return where
+
+
+def _leave(where: str) -> None:
+    """Forget what was not begun; on a bad disk the next run does it, for nothing has changed."""
+    with contextlib.suppress(OSError):
+        journal.forget(where)
 
 
 def _arm(where: str, state: Journal, step: Step) -> Journal:
@@ -397,17 +441,31 @@ def _arm(where: str, state: Journal, step: Step) -> Journal:
         reason = error.sentence if isinstance(error, ChangeError) else _os_sentence(error)
         with contextlib.suppress(OSError):  # what stays does nothing without its program
             guard.disarm(state)
-        journal.forget(where)
+        _leave(where)
         raise ChangeError(reason + "; nothing was changed") from error
     step("timer")
     try:
         state = _journal_at(where, state, journal.ARMED, guard=held)
     except OSError as error:
-        guard.disarm(state.at(journal.STAGED, guard=held))
-        journal.forget(where)
+        with contextlib.suppress(OSError):
+            guard.disarm(state.at(journal.STAGED, guard=held))
+        _leave(where)
         raise ChangeError(_os_sentence(error) + "; nothing was changed") from error
     step("armed")
     return state
+
+
+def _arm_again(where: str, state: Journal) -> None:
+    """Have the host finish what begins now, if we die on the way: until then it is confirmed.
+
+    A host that cannot hold a timer now (a full disk) must be able to go back all the same.
+    """
+    held: Mapping[str, Any] = {}
+    with contextlib.suppress(ChangeError, OSError):
+        held = guard.arm(guard.write_program(where), state)
+    with contextlib.suppress(OSError):  # the undo says so in its receipt
+        journal.mark_untold(where)
+        journal.save(where, state.at(journal.REVERTING, guard=held, owner=_me()))
 
 
 def _swap(where: str, state: Journal, changes: Sequence[Planned], step: Step) -> Journal:
@@ -459,7 +517,7 @@ def _bring_to_life(intent: Intent, activation: Activation, step: Step) -> dict[s
         logs = nginx.error_logs(master, nginx.installed(master))
         workers = nginx.reload(master, logs)
         step("reloaded")
-        return {"workers_after": workers}
+        return {"workers_after": workers, "workers_leaving": list(nginx.staying(master))}
     return {"workers_after": list(nginx.serving(nginx.master(activation.nginx_unit)))}
 
 
@@ -480,7 +538,7 @@ def _settle_older(state_directory: str, step: Step = nothing) -> list[dict[str, 
                 journal.write_receipt(where, ended)
             continue
         if state.phase == journal.ACTIVATED and guard.armed(state.guard):
-            left = max(0.0, state.created + state.window - time.time())
+            left = guard.seconds_left(state.guard)
             raise ChangeError(
                 f"change {state.id}: another run is proving it, "
                 f"must be confirmed or reverted first; the host reverts it in {left:.0f} s",
@@ -501,12 +559,16 @@ def _tell(state_directory: str) -> list[dict[str, Any]]:
 
 
 def _refuse_later_changes(state: Journal) -> None:
-    for kept in state.kept:
-        if not as_left(files.look(kept.where), kept):
-            raise ChangeError(
-                f"{kept.path}: changed after change {state.id}, must be as that left it to go back",
-                undone=None,
-            )
+    for path in _changed_since(state):
+        raise ChangeError(
+            f"{path}: changed after change {state.id}, must be as that left it to go back",
+            undone=None,
+        )
+
+
+def _changed_since(state: Journal) -> list[str]:
+    """Paths that are not as the change left them."""
+    return [kept.path for kept in state.kept if not as_left(files.look(kept.where), kept)]
 
 
 def _existing(host: Host, identity: str) -> str:
@@ -531,6 +593,9 @@ def _journal_at(where: str, state: Journal, phase: str, **changes: Any) -> Journ
 
 
 def _os_sentence(error: OSError) -> str:
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        source, _, why = error.args[0][0]  # a copy of a tree: the first file says enough
+        return f"{source}: {why}"
     return "{}: {}".format(error.filename2 or error.filename or "host", error.strerror)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -51,9 +52,15 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     _try(unwritten, partial(journal.save, where, state.at(journal.REVERTING)))
     step("reverting")
     aside: list[str] = []
+    again: list[int] = []
     for number, kept in reversed(list(enumerate(state.kept))):
-        _try(failures, partial(_restore, where, state, number, kept, aside))
+        try:
+            _try(failures, partial(_restore, where, state, number, kept, aside))
+        except _NoRoomError:
+            again.append(number)
         step(f"restored {number}")
+    for number in again:  # our own new files are gone now, which makes room
+        _try(failures, partial(_restore, where, state, number, state.kept[number], aside, True))
     for path in reversed(state.directories):
         _try(failures, partial(files.remove_directory, path))
     _try(failures, partial(_restore_links, state))
@@ -61,7 +68,8 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     # Before systemd reads its units anew: it must not remember one that is gone.
     _try(failures, partial(boot.disable, state.id, state.systemd_root))
     if by == "boot":
-        _before_the_start(state, failures)
+        if units.systemd_runs() and state.systemd_root == units.ROOT:
+            _before_the_start(state, failures)
     elif state.live:
         _reactivate(state, failures)
     for path in state.new_logs:
@@ -82,7 +90,7 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     return receipt
 
 
-def main(where: str, arguments: Sequence[str]) -> int:
+def main(where: str, arguments: Sequence[str], step: Step = nothing) -> int:
     """What timer and boot run. Exit code 0: the change is undone, or was confirmed before."""
     by = "boot" if "--boot" in arguments else "timer"
     if len(arguments) == 2 and arguments[0] == "--after":
@@ -90,24 +98,24 @@ def main(where: str, arguments: Sequence[str]) -> int:
     top = os.path.dirname(where)
     try:
         try:
-            return _undo_locked(top, where, by)
+            return _undo_locked(top, where, by, step)
         except ChangeError:
             state = journal.load(where)
             if state is None or not _end(state.owner):
                 raise
-            return _undo_locked(top, where, by)
+            return _undo_locked(top, where, by, step)
     except ChangeError as error:
         print(error.sentence, file=sys.stderr)
         return 1
 
 
-def _undo_locked(top: str, where: str, by: str) -> int:
+def _undo_locked(top: str, where: str, by: str, step: Step) -> int:
     with journal.locked(top, PATIENCE_SECONDS):
         state = journal.load(where)
         if state is not None and state.phase in journal.ENDED:
             guard.disarm(state)
             return 0
-        undo(where, by, _REASONS[by])
+        undo(where, by, _REASONS[by], step)
     return 0
 
 
@@ -120,7 +128,13 @@ def _end(owner: Any) -> bool:
     return True
 
 
-def _restore(where: str, state: Journal, number: int, kept: Kept, aside: list[str]) -> None:
+class _NoRoomError(Exception):
+    """The disk is full: to be tried again once other files of the change are gone."""
+
+
+def _restore(
+    where: str, state: Journal, number: int, kept: Kept, aside: list[str], last: bool = False
+) -> None:
     folder = os.path.dirname(kept.where)
     temporary = journal.temporary(state, number)
     files.remove(temporary)
@@ -129,8 +143,18 @@ def _restore(where: str, state: Journal, number: int, kept: Kept, aside: list[st
         return
     now = files.look(kept.where)
     if not now.same_thing(before) and not as_left(now, kept):
-        aside.append(_put_aside(where, number, now))
-    files.put(before, kept.where, temporary)
+        path = _put_aside(where, number, now)
+        if path not in aside:  # the second time on a full disk
+            aside.append(path)
+    try:
+        files.put(before, kept.where, temporary)
+    except OSError as error:
+        files.remove(temporary)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        if not last:
+            raise _NoRoomError from error
+        files.overwrite(before, kept.where)
 
 
 def as_left(now: files.Look, kept: Kept) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from . import files
 from .errors import ChangeError
-from .process import TIMED_OUT, began, descendants, one_line, run
+from .process import TIMED_OUT, age, began, descendants, one_line, run
 
 ROOT = "/etc/systemd/system"
 READY_SECONDS = 30.0
@@ -177,8 +177,8 @@ def restore_links(before: Mapping[str, str], now: Mapping[str, str]) -> None:
 
 def _settled(main: int) -> bool:
     """A unit without a main process (a oneshot that remains) has nothing to die."""
-    start = began(main) if main else None
-    return not main or (start is not None and time.time() - start >= _SETTLED_SECONDS)
+    seconds = age(main) if main else None
+    return not main or (seconds is not None and seconds >= _SETTLED_SECONDS)
 
 
 def _finished(state: Mapping[str, str]) -> bool:
