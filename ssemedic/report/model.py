@@ -199,7 +199,8 @@ def exit_code(report: Report) -> int:
         return 4
     if verdict == Verdict.HEALTHY:
         return 0
-    return 1 if report["causes"] else 3
+    # What is only worth tidying explains nothing: then the cause is unknown all the same.
+    return 1 if any(c["severity"] != Severity.HYGIENE for c in report["causes"]) else 3
 
 
 def _stream(stream: Stream | None) -> dict[str, Any] | None:

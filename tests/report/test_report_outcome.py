@@ -77,3 +77,10 @@ def test_a_change_that_failed_says_what_became_of_the_host(
     shown = " ".join("\n".join(terminal.text(report)).split())
     assert said in shown
     assert changed["msg"] in shown
+
+
+def test_what_is_only_worth_tidying_does_not_make_the_cause_known(puzzling: Report) -> None:
+    assert exit_code(puzzling) == 3
+    tidy = {"rule": "server_scope_buffering_off", "severity": "hygiene", "status": "latent"}
+    assert exit_code({**puzzling, "causes": [tidy]}) == 3
+    assert exit_code({**puzzling, "causes": [{**tidy, "severity": "broken"}]}) == 1
