@@ -132,8 +132,9 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
     Proven means: every symptom that was there is gone, none came, and the stream
     was seen healthy at every hop where it was recorded before. A missing sample
     is not a success. What only a person can mend may stay, with what it does to the
-    hops outside it: the change was not made for that, and is proven by the rest. What does a
-    stream no harm may stay, too, and may show where no stream could be seen before.
+    hops outside it: the change was not made for that, and is proven by the rest. The same holds
+    for what only a person can mend and nobody could see before, at a hop that showed no stream.
+    What does a stream no harm may stay, too, and may show where no stream could be seen before.
     """
     old = {s["id"] for s in before["symptoms"]}
     new = {s["id"] for s in after["symptoms"]}
@@ -147,11 +148,13 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
     ]
     good = after["verdict"]["before"] in (Verdict.HEALTHY, Verdict.DEGRADED)
     harmless = _harmless(before, old, new)
-    whole = good and not (old & new) - harmless and not unseen
+    uncovered = _uncovered(before, after, new - old)
+    left = (new - harmless) & (old | uncovered)
+    whole = good and not left and not unseen
     return {
         "revealed": [f"{c['rule']}: {c['title']}" for c in revealed_by(before, after)],
-        "proven": not new - old - harmless
-        and (whole or _all_but_what_is_for_people(before, old, new - harmless, hops)),
+        "proven": not new - old - harmless - uncovered
+        and (whole or _all_but_what_is_for_people(before, after, left, hops)),
         "gone": sorted(old - new),
         "stayed": sorted(old & new),
         "came": sorted(new - old),
@@ -164,27 +167,44 @@ def proof_of(before: Report, after: Report) -> dict[str, Any]:
 
 def _harmless(before: Report, old: set[str], new: set[str]) -> set[str]:
     """What is left and does no harm: not what the change was for, nor what it may have done."""
-    planned = {s for cause in before["causes"] if cause["remedy"] for s in cause["explains"]}
-    seen = {h["name"] for h in before["hops"] if h["stream"] and h["stream"]["is_event_stream"]}
+    planned, seen = _explained(before, remedy=True), _streaming(before)
     minor = {name for name in new if cost(name.partition("@")[0]) is Severity.HYGIENE}
     return {n for n in minor - planned if n in old or n.partition("@")[2] not in seen}
 
 
+def _uncovered(before: Report, after: Report, came: set[str]) -> set[str]:
+    """What could not be seen before, at a hop without a stream, and only a person can mend."""
+    told = _explained(after, remedy=False) - _explained(after, remedy=True)
+    seen = _streaming(before)
+    return {name for name in came & told if name.partition("@")[2] not in seen}
+
+
 def _all_but_what_is_for_people(
-    before: Report, old: set[str], new: set[str], hops: Sequence[Mapping[str, Any]]
+    before: Report, after: Report, left: set[str], hops: Sequence[Mapping[str, Any]]
 ) -> bool:
-    """True if something is cured, and what stayed has causes that no change was planned for."""
-    planned = {s for cause in before["causes"] if cause["remedy"] for s in cause["explains"]}
-    told = {s for cause in before["causes"] if not cause["remedy"] for s in cause["explains"]}
-    stayed = old & new
-    if not stayed or not (old - new) or not stayed <= told - planned:
+    """True if something is cured, and what is left has causes that no change was planned for."""
+    old = {s["id"] for s in before["symptoms"]}
+    cured = old - {s["id"] for s in after["symptoms"]}
+    told = _explained(before, remedy=False) - _explained(before, remedy=True)
+    if not left or not cured or not left & old <= told:
         return False
     names = [hop["hop"] for hop in hops]
-    inner = min(names.index(s["hop"]) for s in before["symptoms"] if s["id"] in stayed)
+    inner = min(names.index(name.partition("@")[2]) for name in left)
     return all(
         hop["after"] is not None and (hop["after"]["is_event_stream"] or at >= inner)
         for at, hop in enumerate(hops)
     )
+
+
+def _explained(report: Report, *, remedy: bool) -> set[str]:
+    """The symptoms of causes that have a remedy, or of those that have none."""
+    causes = [cause for cause in report["causes"] if bool(cause["remedy"]) is remedy]
+    return {symptom for cause in causes for symptom in cause["explains"]}
+
+
+def _streaming(report: Report) -> set[str]:
+    """The hops at which the stream was seen."""
+    return {h["name"] for h in report["hops"] if h["stream"] and h["stream"]["is_event_stream"]}
 
 
 def exit_code(report: Report) -> int:

@@ -111,10 +111,12 @@ def verdict_parts(report: Data) -> tuple[str, str]:
         return f"{host}: still {before}; the change was refused, nothing was changed.", why
     if outcome == "unsure":
         return f"{host}: it is not known how the change ended.", why
-    if proof and proof["proven"] and proof["stayed"] and outcome == "committed":
+    if proof and proof["proven"] and outcome == "committed" and after != Verdict.HEALTHY:
         stayed = set(proof["stayed"])
         left = [cause for cause in report["causes"] if stayed & set(cause["explains"])]
-        why = reason({**report, "causes": left})
+        # One that only showed now is known by its rule and its sentence.
+        new = [text.partition(": ")[2] for text in proof["revealed"]]
+        why = new[0] if new and not left else reason({**report, "causes": left})
         return f"{host}: the change is proven; {after} still, and that needs a person.", why
     if proof and proof["proven"] and outcome == "committed":
         was = f"It was {before}: {_lower(why)}"

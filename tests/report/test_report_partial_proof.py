@@ -108,3 +108,65 @@ def test_a_header_that_went_with_the_change_is_no_proof() -> None:
     proof = proof_of(cached({}, {}), cached({}, BARE))
     assert proof["came"] == ["missing_header@nginx"]
     assert not proof["proven"]
+
+
+def buffered_and_twice_allowed(seen: bool) -> Report:
+    """Events are held back; two owners of the CORS header show once they are not."""
+    path = HERE / "nginx_duplicate_cors" / "broken_a_star_beside_a_list.yml"
+    one = {"headers": {"Access-Control-Allow-Origin": "https://a.example"}}
+    twice = {**one, "also": [["Access-Control-Allow-Origin", "*"]]}
+    outside = twice if seen else NOTHING
+    streams = [{"hop": "app", **one}, *({"hop": h, **outside} for h in ("nginx", "public"))]
+    server = (
+        "location /events { proxy_pass http://127.0.0.1:8000;\n"
+        "add_header Access-Control-Allow-Origin *; }"
+    )
+    data = {
+        "endpoint": {"url": "http://web1:8080/events", "origin": "https://a.example"},
+        "server": server,
+        "streams": streams,
+    }
+    return report_of(CaseFile(path, data).judged())
+
+
+def test_what_a_person_must_mend_may_show_once_the_stream_can_be_seen() -> None:
+    before, after = buffered_and_twice_allowed(seen=False), buffered_and_twice_allowed(seen=True)
+    assert [cause["rule"] for cause in after["causes"] if not cause["remedy"]]
+    proof = proof_of(before, after)
+    assert proof["gone"] == ["buffered@nginx"]
+    assert proof["came"] == ["duplicate_cors@nginx"]
+    assert proof["proven"]
+    done = {
+        **before,
+        "changes": {"outcome": "committed"},
+        "proof": proof,
+        "verdict": {"before": "broken", "after": "broken"},
+    }
+    assert "needs a person" in verdict_parts(done)[0]
+    assert "Access-Control-Allow-Origin" in verdict_parts(done)[1]
+
+
+def test_what_came_at_a_hop_that_was_seen_before_is_no_proof() -> None:
+    before, after = buffered_and_twice_allowed(seen=False), buffered_and_twice_allowed(seen=True)
+    for hop in before["hops"]:
+        if hop["name"] == "nginx":
+            hop["stream"] = {**after["hops"][1]["stream"]}
+    assert not proof_of(before, after)["proven"]
+
+
+def test_a_new_symptom_that_could_be_remedied_is_no_proof() -> None:
+    before, after = buffered_and_twice_allowed(seen=False), buffered_and_twice_allowed(seen=True)
+    for cause in after["causes"]:
+        cause["remedy"] = {"role": "sse_nginx"}
+    assert not proof_of(before, after)["proven"]
+
+
+def test_a_repair_that_leaves_only_what_is_harmless_is_called_healthy() -> None:
+    before, after = cached(BARE, NOTHING), cached(BARE, BARE)
+    done = {
+        **before,
+        "changes": {"outcome": "committed"},
+        "proof": proof_of(before, after),
+        "verdict": {"before": "broken", "after": "healthy"},
+    }
+    assert verdict_parts(done)[0] == "web1: repaired and proven, healthy now."
