@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 #: The characters of RFC 3986; braces are not among them, so no template hides in a URL.
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+\Z")
+#: As a browser sends it (RFC 6454, section 6.2): no path, no slash at its end.
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@]+")
 
 
 class EndpointError(ValueError):
@@ -73,6 +75,8 @@ def endpoint_of(data: Mapping[str, Any]) -> tuple[Endpoint, str | None]:
     for name in ("keepalive_seconds",):
         if name in values:
             values[name] = _number(name, values[name])
+    if "origin" in values:
+        values["origin"] = checked_origin(str(values["origin"]))
     if "mask_access_log" in values:
         values["mask_access_log"] = _truth("mask_access_log", values["mask_access_log"])
     if "message" in values:
@@ -94,6 +98,13 @@ def checked_url(url: str) -> str:
     if not port_fits or parts.username or parts.password:
         raise EndpointError("url: must carry neither a user name, a password, nor port 0")
     return url
+
+
+def checked_origin(origin: str) -> str:
+    """The origin itself; raises `EndpointError` if no browser would send it so."""
+    if not _ORIGIN.fullmatch(origin):
+        raise EndpointError(f"origin: is {origin!r}, must look like https://host[:port]")
+    return origin
 
 
 def _without_token(url: str, parameter: str) -> tuple[str, str | None]:

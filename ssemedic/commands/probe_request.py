@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ssemedic.assertions import Assertion, AssertionFormError, assertion_of
 from ssemedic.commands.output import UsageError
 from ssemedic.duration import seconds_of
-from ssemedic.endpoint import EndpointError, Message, checked_url, message_of
+from ssemedic.endpoint import EndpointError, Message, checked_origin, checked_url, message_of
 from ssemedic.jwks import Key, KeyFileError, read_jwks, read_key
 from ssemedic.probe import experiments
 from ssemedic.probe.request import Limits, Request, RequestError, is_secret
@@ -70,6 +70,11 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
         if name not in experiments.NAMES:
             known = ", ".join(experiments.NAMES)
             raise UsageError(f"--experiment: {name!r} is not known, must be one of {known}")
+    if arguments.origin:
+        try:
+            checked_origin(arguments.origin)
+        except EndpointError as error:
+            raise UsageError(f"--{error}") from error
     if arguments.credentials and not arguments.origin:
         raise UsageError("--credentials: is judged for a page of another origin: name it, --origin")
     if arguments.proxy_command and (arguments.proxy or arguments.connect):

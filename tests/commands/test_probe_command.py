@@ -128,6 +128,7 @@ def test_an_assertion_decides_the_exit_code(
         (["--connect", "nowhere"], "must be HOST:PORT"),
         (["--tls-name", "chat.example.org"], "the URL is not https"),
         (["--credentials"], "name it, --origin"),
+        (["--origin", "https://a.example/x"], "must look like https://host[:port]"),
         (["--proxy-command", "x", "--connect", "a:1"], "neither --proxy nor --connect"),
     ],
 )

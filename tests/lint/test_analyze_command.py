@@ -196,6 +196,8 @@ def test_what_nginx_could_not_read_is_2_in_one_sentence(
         (["--nginx", "none"], "none: No such file or directory"),
         (["--nginx", "."], "holds no nginx.conf"),
         (["--nginx", "nginx", "--url", "ftp://x/"], "url: is not one a browser opens"),
+        (["--nginx", "nginx", "--url", URL, "--origin", "foo"], "must look like https://host"),
+        (["--nginx", "nginx", "--url", URL, "--origin", "https://a/"], "origin: is 'https://a/'"),
         (["--nginx", "nginx", "--url", URL + "?access_token=x"], "carries a token"),
         (["--nginx", "nginx", "--nginx-version", "new"], "--nginx-version: 'new' names no version"),
         (["--nginx", "nginx", "--prefix", "nginx"], "--prefix: nginx must be a full path"),

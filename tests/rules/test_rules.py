@@ -98,6 +98,9 @@ def test_its_healthy_twin_is_not_blamed(case: CaseFile) -> None:
         assert [cause.rule.id for cause in diagnosis.causes] == [expected["cause"]]
     elif expected.get("unexplained"):
         assert diagnosis.unexplained
+    elif "verdict" in expected:
+        assert not diagnosis.causes
+        assert diagnosis.verdict == expected["verdict"]
     else:
         assert not diagnosis.causes
         assert diagnosis.verdict is Verdict.HEALTHY
