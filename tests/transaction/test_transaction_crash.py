@@ -146,7 +146,7 @@ def test_the_timer_that_a_rollback_arms_again_finishes_it(root: Path) -> None:
     forget_the_timers(root)
     # What that process would have run, from the transaction's own directory alone.
     program = root / "var/lib/ssemedic" / ID / "undo.py"
-    subprocess.run([sys.executable, "-I", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-IB", program], check=True, timeout=60)
     assert snapshot(root) == before
 
 
@@ -205,5 +205,5 @@ def test_everything_runs_on_python_3_8(root: Path) -> None:
     run = [python, str(DRIVER), str(root), "activate"]
     subprocess.run(run, check=True, timeout=60)
     program = root / "var/lib/ssemedic" / ID / "undo.py"
-    subprocess.run([python, "-I", program], check=True, timeout=60)
+    subprocess.run([python, "-IB", program], check=True, timeout=60)
     assert snapshot(root) == before

@@ -232,7 +232,7 @@ def test_a_timer_that_fires_after_the_confirmation_does_nothing(root: Path) -> N
     commit(Host(str(root)), identity)
     after = snapshot(root)
     program = root / "var/lib/ssemedic" / identity / "undo.py"
-    subprocess.run([sys.executable, "-I", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-IB", program], check=True, timeout=30)
     assert snapshot(root) == after
     assert status(Host(str(root)))["transactions"][0]["phase"] == journal.COMMITTED
 

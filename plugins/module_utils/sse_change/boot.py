@@ -21,7 +21,7 @@ Before={before}
 
 [Service]
 Type=oneshot
-ExecStart={python} -I {program} --boot
+ExecStart={python} -IB {program} --boot
 
 [Install]
 WantedBy=multi-user.target

@@ -89,7 +89,7 @@ def arm(program: str, state: Journal) -> dict[str, Any]:
                 "--property=Restart=on-abnormal",
                 "--property=RestartSec=2s",
                 _python(),
-                "-I",
+                "-IB",
                 program,
             ],
             20,
@@ -99,7 +99,7 @@ def arm(program: str, state: Journal) -> dict[str, Any]:
         refused = one_line(done.err)
     try:
         child = subprocess.Popen(
-            [_python(), "-I", program, "--after", str(round(seconds))],
+            [_python(), "-IB", program, "--after", str(round(seconds))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
