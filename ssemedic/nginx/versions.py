@@ -76,8 +76,6 @@ ARRAYS = _of_families() | {
     "valid_referers",
     "zstd_types",
 }
-#: Array directives whose first argument is a key that should stand only once in a location.
-KEYED = frozenset({"add_header", "proxy_hide_header", "proxy_pass_header", "proxy_set_header"})
 #: Directives whose lines of all levels count, those of outer levels first (headers-more).
 MERGED = frozenset(
     {

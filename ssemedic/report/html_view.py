@@ -332,14 +332,8 @@ def _drift(file: Data) -> dict[str, Any]:
 def _proof(proof: Data) -> dict[str, Any]:
     message = proof["message"]
     rows = [
-        (label, look, ", ".join(proof[key]))
-        for key, label, look in (
-            ("gone", "gone", GOOD),
-            ("stayed", "stayed", BAD),
-            ("came", "came", BAD),
-            ("not_streaming", "no stream at", BAD),
-            ("revealed", "hidden until now", WARN),
-        )
+        (label, {"gone": GOOD, "revealed": WARN}.get(key, BAD), ", ".join(proof[key]))
+        for key, label in words.PROOF.items()
         if proof[key]
     ]
     if message:

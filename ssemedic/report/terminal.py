@@ -34,6 +34,7 @@ _OUTCOMES = {
     "undo_failed": BAD,
     "unsure": BAD,
 }
+_PROOF = {"gone": GOOD, "revealed": WARN}
 _NAMED = 4  # rules that are named in a line
 _INDENT = 6  # columns before what belongs to a hop
 _VERDICTS = {
@@ -180,14 +181,8 @@ def render_proof(report: Data, console: Console) -> None:
     page.blank()
     _before_after(page, proof["hops"])
     rows = [
-        (page.text(label, style), page.host(", ".join(proof[key])))
-        for key, label, style in (
-            ("gone", "gone", GOOD),
-            ("stayed", "stayed", BAD),
-            ("came", "came", BAD),
-            ("not_streaming", "no stream at", BAD),
-            ("revealed", "hidden until now", WARN),
-        )
+        (page.text(label, _PROOF.get(key, BAD)), page.host(", ".join(proof[key])))
+        for key, label in words.PROOF.items()
         if proof[key]
     ]
     if proof["message"]:

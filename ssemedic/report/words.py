@@ -88,6 +88,15 @@ OUTCOMES: Mapping[str, str] = {
     "check": "nothing was changed: this was a check",
 }
 
+#: What a proof compares, by its field, and how it is called.
+PROOF: Mapping[str, str] = {
+    "gone": "gone",
+    "stayed": "stayed",
+    "came": "came",
+    "not_streaming": "no stream at",
+    "revealed": "hidden until now",
+}
+
 #: Neither a shell nor Ansible sees anything but a word in these characters.
 _PASTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]*")
 

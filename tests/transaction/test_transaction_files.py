@@ -93,6 +93,22 @@ def test_a_confirmed_change_can_be_taken_back_later(root: Path) -> None:
     assert snapshot(root) == before
 
 
+def test_a_confirmed_change_stays_confirmed_though_something_cannot_be_tidied_up(
+    root: Path,
+) -> None:
+    identity = change(root, changes(root))["id"]
+    after = snapshot(root)
+    in_the_way = root / f"etc/systemd/system/ssemedic-undo-at-boot-{identity}.service"
+    in_the_way.mkdir()
+    done = commit(Host(str(root)), identity)
+    in_the_way.rmdir()
+    assert done["receipt"]["outcome"] == "committed"
+    [told] = done["receipt"]["untidy"]
+    assert in_the_way.name in told
+    assert watchdogs(root) == []  # the timer is stopped all the same
+    assert snapshot(root) == after
+
+
 def test_going_back_over_a_later_edit_is_refused_unless_forced(root: Path) -> None:
     before = snapshot(root)
     identity = change(root, changes(root))["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 SITE = b"server {\n\tlisten 8080; # caf\xe9, {{ lookup('pipe', 'touch /tmp/x') }}\r\n}\n"
@@ -36,6 +37,18 @@ def watchdogs(below: Path) -> list[int]:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if any(word.startswith(os.fsencode(below)) for word in words) and b"--after" in words:
+            ours = any(word.startswith(os.fsencode(below)) for word in words)
+            if ours and b"--after" in words and not _is_ending(entry):
                 found.append(int(entry.name))
     return found
+
+
+def _is_ending(process: Path) -> bool:
+    """True if it was told to end and only waits for a processor to do so (proc(5))."""
+    try:
+        flags = int((process / "stat").read_text().rpartition(")")[2].split()[6])
+        status = dict(x.split(":", 1) for x in (process / "status").read_text().splitlines())
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    return bool(flags & 0x4 or pending & 1 << (signal.SIGTERM - 1))  # 0x4: PF_EXITING

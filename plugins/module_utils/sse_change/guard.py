@@ -129,13 +129,13 @@ def armed(guard: Mapping[str, Any]) -> bool:
 
 def disarm(state: Journal) -> None:
     """Stop the timer; one that has fired, or is the caller itself, is left alone."""
-    boot.disable(state.id, state.systemd_root)
     guard = state.guard
     if guard.get("kind") == "systemd":
         run(["systemctl", "stop", guard["unit"] + ".timer"], 20)
     elif guard.get("kind") == "process" and guard["pid"] != os.getpid() and armed(guard):
         with contextlib.suppress(ProcessLookupError):
             os.kill(guard["pid"], signal.SIGTERM)
+    boot.disable(state.id, state.systemd_root)
 
 
 def _alive(pid: int) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from . import files, guard, journal, nginx, shadow, units
@@ -15,7 +16,7 @@ from .change import Activation, Planned, UnitWish, difference, differences, refu
 from .errors import ChangeError
 from .journal import Journal, Kept, KeptUnit
 from .process import started
-from .undo import Step, as_left, nothing, undo
+from .undo import Step, as_left, attempt, nothing, undo
 
 LOCK_SECONDS = 10.0
 
@@ -132,11 +133,17 @@ def commit(host: Host, identity: str, step: Step = nothing) -> dict[str, Any]:
                 undone=None,
             ) from error
         step("confirmed")
-        guard.disarm(state)
+        # From here on the change is in force, so what cannot be tidied up is told and no failure:
+        # a timer or a boot that finds the change confirmed does nothing.
+        untidy: list[str] = []
+        attempt(untidy, partial(guard.disarm, state))
         step("disarmed")
         if units.systemd_runs() and (state.daemon_reload or state.units):
-            units.command("daemon-reload")  # it saw the boot's unit beside the changed ones
-        receipt = journal.receipt(where, journal.COMMITTED, "run", "the change was confirmed")
+            # It saw the boot's unit beside the changed ones.
+            attempt(untidy, partial(units.command, "daemon-reload"))
+        receipt = journal.receipt(
+            where, journal.COMMITTED, "run", "the change was confirmed", untidy=untidy
+        )
         journal.write_receipt(where, receipt)
         step("receipt")
         journal.mark_told(where)

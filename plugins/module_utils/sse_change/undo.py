@@ -49,31 +49,31 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     # A full disk must not keep the old files from coming back, so a journal that cannot be
     # written is only remembered: without it the next run undoes again, to the same end.
     unwritten: list[str] = []
-    _try(unwritten, partial(journal.save, where, state.at(journal.REVERTING)))
+    attempt(unwritten, partial(journal.save, where, state.at(journal.REVERTING)))
     step("reverting")
     aside: list[str] = []
     again: list[int] = []
     for number, kept in reversed(list(enumerate(state.kept))):
         try:
-            _try(failures, partial(_restore, where, state, number, kept, aside))
+            attempt(failures, partial(_restore, where, state, number, kept, aside))
         except _NoRoomError:
             again.append(number)
         step(f"restored {number}")
     for number in again:  # our own new files are gone now, which makes room
-        _try(failures, partial(_restore, where, state, number, state.kept[number], aside, True))
+        attempt(failures, partial(_restore, where, state, number, state.kept[number], aside, True))
     for path in reversed(state.directories):
-        _try(failures, partial(files.remove_directory, path))
-    _try(failures, partial(_restore_links, state))
+        attempt(failures, partial(files.remove_directory, path))
+    attempt(failures, partial(_restore_links, state))
     step("files back")
     # Before systemd reads its units anew: it must not remember one that is gone.
-    _try(failures, partial(boot.disable, state.id, state.systemd_root))
+    attempt(failures, partial(boot.disable, state.id, state.systemd_root))
     if by == "boot":
         if units.systemd_runs() and state.systemd_root == units.ROOT:
             _before_the_start(state, failures)
     elif state.live:
         _reactivate(state, failures)
     for path in state.new_logs:
-        _try(failures, partial(files.remove_if_empty, path))
+        attempt(failures, partial(files.remove_if_empty, path))
     step("processes back")
     failures += _differences(where, state)
     outcome = journal.UNDO_FAILED if failures else journal.REVERTED
@@ -81,10 +81,10 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
         reason, "; ".join(failures) if failures else "everything is as it was"
     )
     receipt = journal.receipt(where, outcome, by, sentence, put_aside=aside, unwritten=unwritten)
-    _try(unwritten, partial(journal.write_receipt, where, receipt))
+    attempt(unwritten, partial(journal.write_receipt, where, receipt))
     step("receipt")
-    _try(unwritten, partial(journal.save, where, state.at(outcome)))
-    _try(unwritten, partial(guard.disarm, state))
+    attempt(unwritten, partial(journal.save, where, state.at(outcome)))
+    attempt(unwritten, partial(guard.disarm, state))
     if failures:
         raise ChangeError(sentence, undone=False, id=state.id, put_aside=aside)
     return receipt
@@ -181,18 +181,18 @@ def _restore_links(state: Journal) -> None:
 def _reactivate(state: Journal, failures: list[str]) -> None:
     if units.systemd_runs():
         if state.daemon_reload or state.units:
-            _try(failures, partial(units.command, "daemon-reload"))
+            attempt(failures, partial(units.command, "daemon-reload"))
         touched = [unit for unit in state.units if unit.start]
         for unit in touched:
-            _try(failures, partial(_restart, unit))
+            attempt(failures, partial(_restart, unit))
         for unit in touched:
             if unit.active == "active":
-                _try(failures, partial(units.wait_ready, unit.name, unit.listening))
+                attempt(failures, partial(units.wait_ready, unit.name, unit.listening))
     running = nginx.master(state.nginx_unit) if state.nginx_reload else None
     if running is not None:
         logs = nginx.error_logs(running, nginx.installed(running))
         if state.nginx_was_valid:
-            _try(failures, partial(nginx.reload, running, logs))
+            attempt(failures, partial(nginx.reload, running, logs))
         else:
             # It had not been able to load these files before us either.
             os.kill(running, signal.SIGHUP)
@@ -200,11 +200,11 @@ def _reactivate(state: Journal, failures: list[str]) -> None:
 
 def _before_the_start(state: Journal, failures: list[str]) -> None:
     """At boot nothing of it runs yet: systemd reads the old units and starts them by itself."""
-    _try(failures, partial(units.command, "daemon-reload"))
+    attempt(failures, partial(units.command, "daemon-reload"))
     for unit in state.units:
         if unit.start and unit.active not in units.RUNNING:
             # We had it enabled, so its start is on the list already: take it off.
-            _try(failures, partial(units.command, "stop", unit.name, "--no-block"))
+            attempt(failures, partial(units.command, "stop", unit.name, "--no-block"))
 
 
 def _restart(unit: journal.KeptUnit) -> None:
@@ -228,7 +228,7 @@ def _differences(where: str, state: Journal) -> list[str]:
     return found
 
 
-def _try(failures: list[str], action: Callable[[], Any]) -> bool:
+def attempt(failures: list[str], action: Callable[[], Any]) -> bool:
     """Go on after a failure, remember it: the other files must come back all the same."""
     try:
         action()

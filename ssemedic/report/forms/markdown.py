@@ -208,9 +208,7 @@ def _proof(report: Data) -> Iterator[str]:
         before, after = (cell(_answer(hop[when])) for when in ("before", "after"))
         yield f"| {hop['hop']} | {before} | {after} |"
     yield ""
-    labels = {"gone": "gone", "stayed": "stayed", "came": "came", "not_streaming": "no stream at",
-              "revealed": "hidden until now"}  # fmt: skip
-    for key, label in labels.items():
+    for key, label in words.PROOF.items():
         if proof[key]:
             yield f"- {label}: {', '.join(prose(item) for item in proof[key])}"
     if proof["message"]:
