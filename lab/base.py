@@ -42,7 +42,12 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "libnss-systemd"),
     *("python3", "python3-venv", "python3-packaging", "python3-apt"),
     *("nginx-light", "openssh-server", "nats-server", "redis-server"),
-    *("iproute2", "procps", "sudo", "curl", "ca-certificates", "faketime"),
+    *("iproute2", "procps", "sudo", "curl", "ca-certificates", "faketime", "nftables"),
+    # Off until a fault or a test turns them on: other brokers, other proxies, other frameworks.
+    *("postgresql", "pgbouncer", "python3-redis", "python3-psycopg2"),
+    *("apache2", "haproxy", "caddy"),
+    *("gunicorn", "python3-gevent", "python3-flask", "python3-django", "uvicorn"),
+    *("nodejs", "node-express", "node-compression", "php-fpm"),
 )
 # How apt gets to its mirror from here: proxies, certificates, date checks.
 APT_OPTIONS = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")

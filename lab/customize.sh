@@ -47,7 +47,12 @@ http: 127.0.0.1:8222
 EOF
 
 in_root systemctl --quiet enable nginx.service ssh.service nats-server.service
-in_root systemctl --quiet disable redis-server.service
+in_root systemctl --quiet disable \
+  redis-server.service postgresql.service pgbouncer.service nftables.service \
+  apache2.service haproxy.service caddy.service
+for unit in "$root"/lib/systemd/system/php*-fpm.service; do
+  in_root systemctl --quiet disable "${unit##*/}"
+done
 in_root systemctl --quiet mask \
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
   e2scrub_reap.service fstrim.timer man-db.timer logrotate.timer \
