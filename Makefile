@@ -25,8 +25,8 @@ test: lab ## the tests, lab hosts included
 	@$(BIN)/python -m pytest --ignore=tests/e2e
 	@$(BIN)/python -m pytest tests/e2e -n 3 -m "not exam"
 
-faults: lab ## every fault of the lab and its healthy twin, on real hosts
-	@$(BIN)/python -m pytest tests/e2e/test_faults.py -n 3
+faults: lab ## every fault of the lab and its healthy twin, on real hosts, into docs/faults.md
+	@$(BIN)/python -m pytest tests/e2e/test_faults.py -n 3 --sheet docs/faults.md
 
 test-fast: setup ## the tests that need neither root nor lab hosts
 	@$(BIN)/python -m pytest -m "not lab"

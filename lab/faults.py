@@ -36,6 +36,27 @@ WAIT_SECONDS = 20.0
 
 Step = Mapping[str, object]
 
+#: What a repair makes of a fault: mended; left untouched with advice; mended beside a cause that
+#: only a person can mend; told without being to blame; a red herring beside the true cause.
+OUTCOMES = ("repaired", "advised", "beside", "told", "red_herring")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a diagnosis and a repair must make of a fault.
+
+    ``hop`` is where the first cause is; "" where ``cause``, another one, stands first.
+    ``verdict`` is that of the broken host. ``message`` is false where the service takes none.
+    ``spread`` is true for those that `make test` tries; `make faults` tries all.
+    """
+
+    outcome: str
+    hop: str = ""
+    cause: str = ""
+    verdict: str = "broken"
+    message: bool = True
+    spread: bool = False
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -47,6 +68,7 @@ class Fault:
     steps: Sequence[Step]
     twin_summary: str
     twin_steps: Sequence[Step]
+    expected: Expected
     twin_endpoint: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,9 +90,16 @@ def read(name: str) -> Fault:
             twin_summary=text["healthy_twin"]["summary"],
             twin_steps=text["healthy_twin"]["steps"],
             twin_endpoint=text["healthy_twin"].get("endpoint", {}),
+            expected=Expected(**text["expect"]),
         )
     except KeyError as missing:
         raise UsageError(f"fault {name}: has no {missing}, must have one") from None
+    except TypeError as error:
+        raise UsageError(f"fault {name}: expect: {error}") from None
+    if (outcome := fault.expected.outcome) not in OUTCOMES:
+        raise UsageError(
+            f"fault {name}: outcome is {outcome}, must be one of {', '.join(OUTCOMES)}"
+        )
     for step in [*fault.steps, *fault.twin_steps]:
         if len(step) != 1 or next(iter(step)) not in _STEPS:
             raise UsageError(

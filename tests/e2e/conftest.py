@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from lab import state
+from lab import faults, state
 from lab.layout import Lab
+from ssemedic.rules import all_rules
+from tests.e2e import sheet
 
 PROJECT = Path(__file__).resolve().parents[2]
 #: Never the lab that a person works in: its hosts would be mended under their hands.
@@ -31,6 +34,8 @@ class Run:
     code: int
     output: str
     report: dict[str, Any] | None
+    diagnosed: float | None = None  # seconds until the verdict was on the screen
+    took: float = 0.0  # seconds in all
 
 
 @dataclass(frozen=True)
@@ -56,20 +61,31 @@ class LabHost:
     def ssemedic(self, command: str, *arguments: str, url: str | None = None) -> Run:
         file = self.scratch / "report.json"
         file.unlink(missing_ok=True)
-        done = ssemedic(
-            command,
-            "--host",
-            self.name,
-            "--url",
-            url or self.url,
-            "--json",
-            str(file),
-            "--for",
-            WATCH_SECONDS,
-            *arguments,
-        )
+        began, diagnosed, lines = time.monotonic(), None, []
+        with subprocess.Popen(
+            [
+                *[sys.executable, "-m", "ssemedic", command],
+                *["--host", self.name, "--url", url or self.url],
+                *["--json", str(file), "--for", WATCH_SECONDS],
+                *arguments,
+            ],
+            cwd=PROJECT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as running:
+            assert running.stdout is not None
+            for line in running.stdout:
+                lines.append(line)
+                # The verdict is the first thing that a report says.
+                if diagnosed is None and line.startswith(f"{self.name}: "):
+                    diagnosed = time.monotonic() - began
         report = json.loads(file.read_text("utf-8")) if file.exists() else None
-        return Run(done.returncode, done.stdout + done.stderr, report)
+        took = time.monotonic() - began
+        return Run(running.returncode, "".join(lines), report, diagnosed, took)
 
 
 def environment() -> dict[str, str]:
@@ -118,3 +134,26 @@ def host(started_lab: None, tmp_path: Path) -> LabHost:
     """The worker's host, as pristine as it was built."""
     lab("mend", HOST)
     return LabHost(HOST, tmp_path)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sheet", metavar="FILE", help="write what every fault came to, as Markdown")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What the faults came to, below the usual lines; and as a page where one is wished."""
+    parts = {
+        json.dumps(dict(report.user_properties)[sheet.KEY], sort_keys=True)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if sheet.KEY in dict(getattr(report, "user_properties", ()))
+    }
+    lines = sheet.merged(json.loads(part) for part in sorted(parts))
+    if not lines:
+        return
+    terminalreporter.section("the faults of the lab")
+    for figure in sheet.summary(lines):
+        terminalreporter.write_line(figure)
+    if page := config.getoption("--sheet"):
+        bare = {rule.id: rule.title for rule in all_rules() if rule.id not in faults.names()}
+        Path(page).write_text(sheet.markdown(lines, bare), encoding="utf-8")

@@ -37,7 +37,8 @@ def cut(seen: Seen) -> bool:
     return seen.healthy and seen.ended
 
 
-# What a browser sees of each, and for how many seconds one has to look.
+# What a browser sees of some of them in one request, and for how many seconds one has to look.
+# All others are tried by the tests of whole repairs (tests/e2e).
 SHOWS: dict[str, tuple[Claim, float]] = {
     "app_headers_not_flushed": (no_byte, 1.5),
     "app_raise_after_200": (opens_and_ends_empty, 5),
@@ -57,49 +58,15 @@ SHOWS: dict[str, tuple[Claim, float]] = {
 }
 
 
-# Seen only by the tests of whole repairs (tests/e2e): these take HTTP/2, an origin, or several
-# clients, ...
-NOT_IN_ONE_REQUEST = {
-    "cl_six_connections",
-    "h2_hop_header",
-    "nginx_duplicate_cors",
-    "nginx_gzip_event_stream",
-    "nginx_header_inheritance",
-    "nginx_limit_conn",
-    "nginx_token_in_access_log",
-    "nginx_worker_connections",
-    "server_scope_buffering_off",
-}
-# ... and these show what another one in SHOWS does, for another reason.
-ALIKE = {
-    "nginx_args_dropped",
-    "nginx_cache_sse",
-    "nginx_host_header_rejected",
-    "nginx_internal_redirect_loses_settings",
-    "nginx_location_not_matched",
-    "nginx_stale_upstream_dns",
-    "nginx_upgrade_connection",
-    "nginx_upstream_bad_framing",
-    "nginx_upstream_ipv6_localhost",
-    "nginx_uri_rewrite",
-    "nginx_xaccel_consumed",
-    "nginx_xaccel_ignored",
-    "nginx_xaccel_wrong_hop",
-    "red_herring_directives",
-}
-
-
-def test_every_fault_is_claimed_here() -> None:
-    assert faults.names() == sorted({*SHOWS, *NOT_IN_ONE_REQUEST, *ALIKE})
-
-
-@pytest.mark.parametrize("name", sorted({*SHOWS, *NOT_IN_ONE_REQUEST, *ALIKE}))
+@pytest.mark.parametrize("name", faults.names())
 def test_a_fault_file_is_complete(name: str) -> None:
     fault = faults.read(name)
     assert fault.summary.endswith(".")
     assert fault.twin_summary.endswith(".")
     assert fault.steps
     assert fault.twin_steps
+    assert bool(fault.expected.cause) is (fault.expected.outcome in ("beside", "red_herring"))
+    assert bool(fault.expected.hop) is (fault.expected.outcome in ("repaired", "advised"))
 
 
 def test_an_unknown_fault_is_refused() -> None:
