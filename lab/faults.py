@@ -4,6 +4,7 @@ A fault is a list of steps. Steps say what they leave behind, not how it is done
 
     replace:  {path, old, new}      the old text must be there exactly once
     write:    {path, content}       a whole file, folders made where missing
+    copy:     {path, from}          a file of lab/site/, folders made where missing
     settings: {NAME: value}         lines of the service's environment file
     restart:  UNIT                  with its unit files read anew, until the service answers
     reload:   nginx.service         until only workers with the new settings take connections
@@ -28,6 +29,7 @@ from lab.errors import LabError, UsageError
 from lab.layout import PROJECT, Host
 
 FOLDER = PROJECT / "lab" / "faults"
+SITE = PROJECT / "lab" / "site"
 ENVIRONMENT_FILE = "/etc/notify/notify.env"
 HEALTH_URL = "http://127.0.0.1:8000/health"
 ASK_HEALTH = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", HEALTH_URL]
@@ -117,7 +119,9 @@ def inject(one: Host, fault: Fault, *, twin: bool = False) -> None:
         raise LabError(
             f"host {one.name}: already has {record.fault}; `python -m lab mend {one.name}` first"
         )
-    endpoint = {**record.endpoint, **(fault.twin_endpoint if twin else fault.endpoint)}
+    described = fault.twin_endpoint if twin else fault.endpoint
+    named = {key: value.replace("{host}", one.name) for key, value in described.items()}
+    endpoint = {**record.endpoint, **named}
     # Saved first: a host that was broken half-way is not taken for a healthy one.
     state.save(one, replace(record, fault=fault.name, healthy_twin=twin, endpoint=endpoint))
     for step in fault.twin_steps if twin else fault.steps:
@@ -153,6 +157,11 @@ def _replace(one: Host, value: object) -> None:
 def _write(one: Host, value: object) -> None:
     spec = cast("Mapping[str, str]", value)
     _store(one, spec["path"], spec["content"])
+
+
+def _copy(one: Host, value: object) -> None:
+    spec = cast("Mapping[str, str]", value)
+    _store(one, spec["path"], (SITE / spec["from"]).read_text(encoding="utf-8"))
 
 
 def _settings(one: Host, value: object) -> None:
@@ -226,6 +235,7 @@ def _tls(one: Host, value: object) -> None:
 _STEPS: Mapping[str, Callable[[Host, object], None]] = {
     "replace": _replace,
     "write": _write,
+    "copy": _copy,
     "settings": _settings,
     "restart": _restart,
     "reload": _reload,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ssemedic.endpoint import Endpoint, EndpointError, endpoint_of
 from ssemedic.probe.request import Request, RequestError
@@ -34,23 +35,30 @@ class Assignment:
         return judge(self.token) if self.token else None
 
     def outside(self) -> tuple[Request, ...]:
-        """The requests to make from here: the public URL, and the dev proxy where one is named."""
-        hops = [("public", self.endpoint.url)]
+        """The requests to make from here: the public URL, and the dev proxy where one is named.
+
+        The dev proxy is asked a second time as a browser asks, with gzip: dev servers compress.
+        """
+        asked = [self._request("public", self.endpoint.url)]
         if self.endpoint.devproxy:
-            hops.append(("devproxy", self.endpoint.devproxy))
+            plain = self._request("devproxy", self.endpoint.devproxy)
+            gzip = (*plain.headers, ("Accept-Encoding", "gzip"))
+            asked += [plain, replace(plain, variant="gzip", headers=gzip)]
+        return tuple(asked)
+
+    def _request(self, hop: str, url: str) -> Request:
         origin = self.endpoint.origin
-        return tuple(
-            Request(
-                hop=hop,
-                url=url,
-                headers=(("Origin", origin),) if origin else (),
-                token=self.token,
-                token_parameter=self.endpoint.token_parameter,
-                window=self.window,
-                ca_file=self.endpoint.ca_file,
-                proxy_command=self.proxy_command if hop == "public" else None,
-            )
-            for hop, url in hops
+        # What leads to the host leads to a dev proxy on it, and to no other.
+        same = urlsplit(url).hostname == urlsplit(self.endpoint.url).hostname
+        return Request(
+            hop=hop,
+            url=url,
+            headers=(("Origin", origin),) if origin else (),
+            token=self.token,
+            token_parameter=self.endpoint.token_parameter,
+            window=self.window,
+            ca_file=self.endpoint.ca_file,
+            proxy_command=self.proxy_command if same else None,
         )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
-from .inflate import InflateError, inflate
+from .inflate import STEP, InflateError, inflate
 from .parser import Parsed, Parser, parse
-from .record import Stream
+from .record import Read, Stream
 
 #: Decoded bytes at most: a small compressed body can decode to gigabytes.
 MAX_DECODED = 1 << 20
+
+#: Pieces at most that one read is decoded to.
+MAX_PIECES = MAX_DECODED // STEP
 
 #: Lines at most: a comment of two bytes takes a hundred times as much memory here.
 MAX_LINES = 50_000
@@ -65,3 +69,28 @@ def decode(stream: Stream) -> Decoded:
     except InflateError:
         return Decoded(None, size)
     return Decoded(parser.finish(), size)
+
+
+def as_decoded(stream: Stream) -> Stream:
+    """The record as a browser gets it: each read is what it decodes to, and one of nothing none.
+
+    The stream itself where it has no coding, or one that cannot be decoded here.
+    """
+    take = inflate(coding(stream)) if coding(stream) else None
+    if take is None:
+        return stream
+    reads: list[Read] = []
+    body, size, position = b"", 0, 0
+    try:
+        for read in stream.reads:
+            part = stream.body[position : position + read.size]
+            position += read.size
+            decoded = b"".join(itertools.islice(take(part), MAX_PIECES))
+            if decoded and size < MAX_DECODED:
+                reads.append(Read(read.at, len(decoded)))
+                size += len(decoded)
+                body += decoded[: MAX_DECODED - len(body)]
+    except InflateError:
+        return stream
+    plain = tuple(pair for pair in stream.headers if pair[0].lower() != "content-encoding")
+    return replace(stream, headers=plain, reads=tuple(reads), body=body)

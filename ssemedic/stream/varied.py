@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ssemedic.stream.coding import as_decoded
 from ssemedic.stream.hops import HOPS, buffered
 from ssemedic.stream.record import Stream
 from ssemedic.stream.single import observe_one
@@ -99,7 +100,7 @@ def _compressed(streams: Sequence[Stream], plain: Stream) -> tuple[Symptom, ...]
             symptom.text.replace(f"{plain.hop}: ", f"{plain.hop}, for who takes gzip only: ", 1),
             {**symptom.measured, "variant": GZIP},
         )
-        for symptom in buffered([*inner, replace(zipped, variant="")])
+        for symptom in buffered([*inner, as_decoded(replace(zipped, variant=""))])
         if symptom.hop == plain.hop
     )
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_builder import GOOD_HEADERS, stream
 
-from ssemedic.stream.coding import MAX_DECODED, decode
+from ssemedic.stream.coding import MAX_DECODED, as_decoded, decode
 from ssemedic.stream.detect import observe_one
 from ssemedic.stream.inflate import STEP, InflateError, inflate
 from ssemedic.stream.record import Stream
@@ -147,3 +147,32 @@ def test_without_its_library_a_coding_is_not_decoded(
 
 def test_codings_on_top_of_each_other_are_not_decoded() -> None:
     assert inflate("gzip, br") is None
+
+
+@each_coder
+def test_a_record_as_decoded_has_each_event_when_it_came(
+    named: str, coder: Callable[..., Iterator[bytes]]
+) -> None:
+    reads = [(0.5 * n, part) for n, part in enumerate(coder(EVENTS), start=1)]
+    plain = as_decoded(coded(named, *reads))
+    assert plain.body == b"".join(EVENTS)
+    assert [(read.at, read.size) for read in plain.reads] == [
+        (0.5 * n, len(event)) for n, event in enumerate(EVENTS, start=1)
+    ]
+    assert plain.header("content-encoding") is None
+
+
+def test_a_read_that_decodes_to_nothing_is_none() -> None:
+    record = coded("gzip", (0.5, b"\x1f\x8b\x08\0\0\0\0\0\0\x03"))
+    assert as_decoded(record).reads == ()
+
+
+def test_a_small_body_that_decodes_to_gigabytes_is_decoded_within_the_limit() -> None:
+    packed = zlib.compressobj(wbits=31)
+    bomb = packed.compress(bytes(64 << 20)) + packed.flush()
+    assert sum(read.size for read in as_decoded(coded("gzip", (0.5, bomb))).reads) <= MAX_DECODED
+
+
+def test_what_cannot_be_decoded_stays_as_it_is() -> None:
+    record = coded("gzip", (0.5, b"data: plain\n\n"))
+    assert as_decoded(record) is record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from record_builder import EVENT, GOOD_HEADERS, every, healthy, stream
 
 from ssemedic.stream.record import Stream
@@ -135,3 +137,20 @@ def test_two_origin_headers_to_the_page_that_is_allowed_by_name_are_said() -> No
 def test_one_origin_header_to_that_page_is_as_it_should_be() -> None:
     assert kinds(healthy("nginx"), to_a_page("https://app.example.org")) == []
     assert kinds(healthy("nginx"), to_a_page()) == []
+
+
+def test_a_compressor_that_lets_go_its_header_alone_holds_the_events() -> None:
+    packed = (*GOOD_HEADERS, ("Content-Encoding", "gzip"))
+    start = zlib.compressobj(wbits=31).compress(EVENT)[:10] or b"\x1f\x8b\x08\0\0\0\0\0\0\x03"
+    zipped = stream("devproxy", (0.05, start), headers=packed, variant="gzip")
+    (symptom,) = varied((healthy("public"), healthy("devproxy"), zipped), Expected())
+    assert (symptom.kind, symptom.hop) == (Kind.BUFFERED, "devproxy")
+    assert symptom.measured["variant"] == "gzip"
+
+
+def test_a_compressor_that_flushes_holds_nothing() -> None:
+    packed = (*GOOD_HEADERS, ("Content-Encoding", "gzip"))
+    coder = zlib.compressobj(wbits=31)
+    data = coder.compress(EVENT) + coder.flush(zlib.Z_SYNC_FLUSH)
+    zipped = stream("devproxy", (0.05, data), headers=packed, variant="gzip")
+    assert kinds(healthy("public"), healthy("devproxy"), zipped) == []
