@@ -70,6 +70,9 @@ class CaseFile:
             "exposed": self.data.get("exposed"),
             "listeners": [_listener(x) for x in self.data.get("listeners", [{}])],
             "logs": [_log(source, lines) for source, lines in self.data.get("logs", {}).items()],
+            "resources": _resources(self.data.get("resources", {})),
+            "system": _system(self.data.get("system", {})),
+            "firewall": {"tool": "nft", "rules": "", **self.data.get("firewall", {})},
             "clock": {
                 "now": NOW + self.data.get("clock", {}).get("ahead", 0.0),
                 "synchronized": True,
@@ -121,7 +124,7 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
         "request_version": given.get("version", "1.1"),
         "response_version": given.get("response_version", "1.1") if answered else None,
         "started": NOW + given.get("started", 0.0),
-        "window": WINDOW,
+        "window": given.get("window", WINDOW),
         "phases": {
             "resolved": 0.0,
             "connected": None if given.get("end") == "refused" else 0.001,
@@ -138,7 +141,7 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
         "body": base64.b64encode(raw if answered else b"").decode(),
         "end": {
             "kind": given.get("end", "limit_time"),
-            "at": given.get("at", WINDOW),
+            "at": given.get("at", given.get("window", WINDOW)),
             "detail": given.get("detail", ""),
         },
     }
@@ -204,8 +207,21 @@ def _unit(given: dict[str, Any]) -> dict[str, Any]:
         "need_reload": False,
         "active_since": NOW - 3600,
         "properties": {},
-        "files": [],
         **given,
+        "files": [_text_file(path, text) for path, text in given.get("files", {}).items()],
+    }
+
+
+def _text_file(path: str, text: str) -> dict[str, Any]:
+    """A file of a unit: in a case file, a path and its text."""
+    return {
+        "path": path,
+        "content": base64.b64encode(text.encode()).decode(),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "mode": 0o644,
+        "owner": "root",
+        "group": "root",
+        "link": None,
     }
 
 
@@ -237,6 +253,44 @@ def _listener(given: dict[str, Any]) -> dict[str, Any]:
         "unit": "notify.service",
         "queue": 0,
         "backlog": 2048,
+        **given,
+    }
+
+
+def _resources(given: dict[str, Any]) -> dict[str, Any]:
+    """A host with room for everything; ``disks`` are {mount: "/var", full: true, ...}."""
+    disks = [
+        {
+            "mount": disk.get("mount", "/"),
+            "size_bytes": disk.get("size_bytes", 20_000_000_000),
+            "free_bytes": disk.get("free_bytes", 9_000_000_000),
+            "inodes": disk.get("inodes", 1_000_000),
+            "inodes_free": disk.get("inodes_free", 800_000),
+        }
+        for disk in given.get("disks", [{}])
+    ]
+    return {
+        "memory_bytes": 4_000_000_000,
+        "memory_available_bytes": 2_000_000_000,
+        "swap_used_bytes": 0,
+        "load": [0.1, 0.1, 0.1],
+        "cpus": 2,
+        "files_used": 1000,
+        "files_max": 1_000_000,
+        "sockets": {},
+        **given,
+        "disks": disks,
+    }
+
+
+def _system(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "hostname": "web1",
+        "release": "Debian GNU/Linux 12 (bookworm)",
+        "kernel": "Linux 6.1.0",
+        "init": "systemd",
+        "python": "3.11.2",
+        "privileged": True,
         **given,
     }
 
