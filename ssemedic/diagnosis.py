@@ -30,6 +30,11 @@ class Cause:
     finding: Finding
     explains: tuple[str, ...]
 
+    @property
+    def severity(self) -> Severity:
+        """What it costs: as its rule says, unless this finding weighs less."""
+        return self.finding.severity or self.rule.severity
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -126,7 +131,7 @@ def _smallest(case: Case, found: Sequence[Cause]) -> tuple[Cause, ...]:
             open_symptoms -= set(cause.explains)
             kept.append(cause)
     cost = list(Severity)
-    return tuple(sorted(kept, key=lambda c: (rank[c.status], cost.index(c.rule.severity))))
+    return tuple(sorted(kept, key=lambda c: (rank[c.status], cost.index(c.severity))))
 
 
 def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
@@ -139,7 +144,7 @@ def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
         return Verdict.UNKNOWN
     if not outermost.is_event_stream or broken_configuration(case):
         return Verdict.UNKNOWN
-    latent = {cause.rule.severity for cause in causes}
+    latent = {cause.severity for cause in causes}
     if Severity.DEGRADED in worst or latent & {Severity.BROKEN, Severity.DEGRADED}:
         return Verdict.DEGRADED
     return Verdict.HEALTHY

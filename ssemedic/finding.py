@@ -125,4 +125,5 @@ class Finding:
     certainty: int = 2
     depends: str = ""
     also_at: tuple[str, ...] = ()  # other hops where the same cause shows: one listener, two views
+    severity: Severity | None = None  # where this one weighs less than its rule says
     out_of_reach: str = ""  # why the evidence could not be had: makes the finding a suspicion

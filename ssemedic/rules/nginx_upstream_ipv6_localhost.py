@@ -61,6 +61,8 @@ def nginx_upstream_ipv6_localhost(case: Case) -> Iterator[Finding]:
             listener,
             hop=symptom.hop if symptom else at,
             always=always,
+            # The other address takes over at once: nobody at a browser sees it.
+            severity=None if symptom else Severity.HYGIENE,
             evidence=(
                 *([symptom.text] if symptom else []),
                 f"{target.host} is {', '.join(name.addresses)} on this host",
@@ -92,6 +94,7 @@ def _finding(
     evidence: tuple[str, ...] = (),
     depends: str = "",
     always: bool = False,
+    severity: Severity | None = None,
 ) -> Finding:
     there = f"127.0.0.1:{target.port}"
     only = len(found.targets) == 1
@@ -109,6 +112,7 @@ def _finding(
         if only
         else (Advice(Audience.SERVER, f"At {target.where}, write: server {there};"),),
         depends=depends,
+        severity=severity,
     )
 
 

@@ -52,6 +52,7 @@ def test_it_is_named_first(case: CaseFile) -> None:
     assert named.status == Status(expected.get("status", "confirmed"))
     assert named.finding.hop == expected["hop"]
     assert [symptom.id for symptom in diagnosis.unexplained] == expected.get("unexplained", [])
+    assert diagnosis.verdict == expected.get("verdict", diagnosis.verdict)
 
 
 @_named(BROKEN)
