@@ -7,7 +7,7 @@ a regular expression that wins, another port's server), or it comes there and ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ssemedic.nginx import (
@@ -24,9 +24,12 @@ from ssemedic.nginx.choice import choose_location
 from ssemedic.nginx.lexer import Directive
 from ssemedic.nginx.pattern import compiled, search
 from ssemedic.nginx.request import normal
+from ssemedic.nginx.slip import is_slip
 from ssemedic.nginx.upstream import PASSES
 
 _REGEX = frozenset("^$()|\\*+?[")
+#: What makes a server_name a wildcard or a pattern.
+_SPECIAL = frozenset("*~$")
 
 Args = tuple[str, ...]
 
@@ -38,7 +41,8 @@ class Meant:
     ``handed_over`` is True where nginx comes to it and goes on; ``why`` says in words what
     keeps its settings from counting. ``settings`` are those that would count otherwise and
     would help a stream, in force there and not where the URL is answered; ``passes`` is True
-    where it leads to an upstream and what answers now does not.
+    where it leads to an upstream and what answers now does not. ``misnamed`` is the
+    server_name that keeps its server from the URL, "" where that is not the reason.
     """
 
     location: Location
@@ -46,6 +50,7 @@ class Meant:
     why: str
     settings: dict[str, tuple[Args, ...]]
     passes: bool = False
+    misnamed: str = ""
 
 
 def meant(found: Route) -> Meant | None:
@@ -104,6 +109,15 @@ def _not_matched(found: Route) -> Iterator[Meant]:
                 f"{found.server.where} takes the URL"
             )
             yield from _meant(choice.location, why, found)
+    for server, name in _misnamed(found):
+        choice = choose_location(found.tree, server, (found.path[0], server), uri)
+        if choice.location is not None:
+            why = (
+                f"it is in the server of {name} ({server.where}), and the URL's host is "
+                f"{_host(found)}: {found.server.where} answers as the default"
+            )
+            for there in _meant(choice.location, why, found):
+                yield replace(there, misnamed=name)
 
 
 def _meant(location: Location, why: str, found: Route) -> Iterator[Meant]:
@@ -160,8 +174,7 @@ def _matches(pattern: str, ignore_case: bool, uri: str) -> bool:
 def _other_servers(found: Route) -> Iterator[Directive]:
     """The other servers of the same name: an http twin of an https one, or the reverse."""
     assert found.server is not None
-    host = urlsplit(found.url).hostname or ""
-    names = {name.lower() for name in server_names(found.tree, found.server)} | {host.lower()}
+    names = {name.lower() for name in server_names(found.tree, found.server)} | {_host(found)}
     behind = {target.port for target in found.targets}
     named = found.tree.once("servers by name", lambda: _by_name(found.tree, found.path[0]))
     twins = dict.fromkeys(server for name in sorted(names) for server in named.get(name, ()))
@@ -169,6 +182,29 @@ def _other_servers(found: Route) -> Iterator[Directive]:
         onward = behind & {listen.port for listen in listens(found.tree, server)}
         if server is not found.server and not onward:
             yield server
+
+
+def _misnamed(found: Route) -> Iterator[tuple[Directive, str]]:
+    """Servers of the URL's port whose name is its host but for a slip, and that name.
+
+    Only where nginx took the server for want of a better one, not by its name.
+    """
+    assert found.server is not None
+    host, parts = _host(found), urlsplit(found.url)
+    names = {name.lower() for name in server_names(found.tree, found.server)}
+    if host in names or any(_SPECIAL & set(name) or name.startswith(".") for name in names):
+        return
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    named = found.tree.once("servers by name", lambda: _by_name(found.tree, found.path[0]))
+    for name in named:
+        if is_slip(name, host):
+            for server in named[name]:
+                if port in {listen.port for listen in listens(found.tree, server)}:
+                    yield server, name
+
+
+def _host(found: Route) -> str:
+    return (urlsplit(found.url).hostname or "").lower()
 
 
 def _by_name(tree: Tree, http: Directive) -> dict[str, list[Directive]]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ssemedic.buffering import told_outside
 from ssemedic.case import Case
 from ssemedic.endpoint import Endpoint
-from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
+from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
 from ssemedic.intent import Meant, meant, settings_that_help
 from ssemedic.missed import EXPLAINS, missed
 from ssemedic.nginx import Location, Route, all_locations
@@ -27,15 +27,19 @@ def nginx_location_not_matched(case: Case) -> Iterator[Finding]:
     A textbook location is there, and its settings never count: `location ^/events`
     without `~` is plain text that no path begins with; a regular expression elsewhere
     wins over a plain prefix; the settings are in the server of port 80 and the
-    clients come by 443. On the wire it looks like the defaults: buffering, a cut
-    after 60 s, or the single-page client's HTML.
+    clients come by 443; or its server_name has a slip, and the default server answers.
+    On the wire it looks like the defaults: buffering, a cut after 60 s, or the
+    single-page client's HTML.
 
     A location that nginx does take, for this path alone, gets the settings; the
-    rest of it is a copy of the one that answers now.
+    rest of it is a copy of the one that answers now. A wrong server_name is for a person
+    to mend: all of the site is behind it.
     """
     for one in missed(case, handed_over=False):
         finding = _finding(one.route, one.meant, one.evidence, "")
-        assert isinstance(finding.remedy, NginxRemedy)
+        if not isinstance(finding.remedy, NginxRemedy):
+            yield replace(finding, hop=one.hop)
+            continue
         settings = {**finding.remedy.settings, **told_outside(case, one.hop)}
         remedy = replace(finding.remedy, settings=settings)
         yield replace(finding, hop=one.hop, remedy=remedy)
@@ -60,8 +64,20 @@ def _finding(route: Route, there: Meant, evidence: tuple[str, ...], url: str) ->
         expected="a location with these settings that nginx takes for the URL",
         evidence=evidence,
         certainty=3,
-        remedy=_remedy(route, there),
+        remedy=None if there.misnamed else _remedy(route, there),
+        advice=_rename(route, there) if there.misnamed else (),
     )
+
+
+def _rename(route: Route, there: Meant) -> tuple[Advice, ...]:
+    """The whole site is in the wrong server: a copy of one location would only hide that."""
+    host = (urlsplit(route.url).hostname or "").lower()
+    server = there.location.path[1]
+    text = (
+        f"In the server at {server.where}, write `server_name {host};` in place of "
+        f"{there.misnamed} (or beside it), then: nginx -t && systemctl reload nginx"
+    )
+    return (Advice(Audience.SERVER, text),)
 
 
 def _remedy(route: Route, there: Meant) -> NginxRemedy:
