@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from .build import Build, build_of, loaded
-from .choice import Listen, Location, all_locations, choose_server, listens, server_names
+from .choice import Listen, Location, choose_server, listens, server_names
 from .lexer import Directive
 from .logs import AccessLog, access_logs
 from .request import request_of
@@ -18,24 +18,6 @@ from .walk import Walk
 
 #: The build of an nginx that was not asked.
 UNKNOWN = build_of("")
-#: What may stand between a request and its answer.
-GATES = (
-    "allow",
-    "deny",
-    "satisfy",
-    "auth_basic",
-    "auth_request",
-    "auth_jwt",
-    "limit_conn",
-    "limit_req",
-    "internal",
-    "mirror",
-    "modsecurity",
-    "access_by_lua",
-    "access_by_lua_block",
-    "access_by_lua_file",
-    "js_access",
-)
 #: The statuses that add_header without "always" counts for (ngx_http_headers_filter()).
 _ADDED_TO = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
 
@@ -52,9 +34,7 @@ class Route:
     something that could not be evaluated. ``variables`` are nginx's as they stand when it
     answers or passes the request on. ``listen`` is the socket the client comes by;
     ``others`` are the servers that answer the same name at other addresses of the port (an
-    IPv6 listen that lacks this server, say). ``entered`` holds the blocks in force each time
-    the request came to the access phase: those of a location whose try_files hands over
-    count too, those of one left by `rewrite ... last` do not.
+    IPv6 listen that lacks this server, say).
     """
 
     url: str
@@ -80,7 +60,6 @@ class Route:
     listen: Listen | None = None
     others: tuple[tuple[Listen, Directive], ...] = ()
     build: Build = field(default=UNKNOWN, repr=False)
-    entered: tuple[tuple[Directive, ...], ...] = field(default=(), repr=False)
 
     def setting(self, name: str) -> Setting:
         """The setting in force where the request is answered.
@@ -138,32 +117,9 @@ class Route:
         return tuple(out)
 
     @property
-    def gates(self) -> tuple[Setting, ...]:
-        """What may refuse, delay or copy the request before it is passed on: those of
-        `GATES` that are in force and not off, with their lines; also those of a location
-        that handed the request over after its access phase."""
-        found = (
-            effective(self.tree, path, name, self.version)
-            for path in dict.fromkeys((*self.entered, self.path))
-            for name in GATES
-        )
-        kept = {s.wheres: s for s in found if not s.is_default and s.first != "off"}
-        return tuple(kept.values())
-
-    @property
     def access_rules(self) -> tuple[Directive, ...]:
         """The allow and deny lines in force, in the order in which nginx tries them."""
         return together(self.tree, self.path, ("allow", "deny"))
-
-    @property
-    def internal_locations(self) -> tuple[Location, ...]:
-        """The locations that only nginx itself can send a request to: where an answer of the
-        app with X-Accel-Redirect may lead, and whose settings are in force then."""
-        return tuple(
-            location
-            for location in (all_locations(self.tree, self.path[:2]) if self.path else ())
-            if self.tree.lines(location.directive, "internal")
-        )
 
     @property
     def access_logs(self) -> tuple[AccessLog, ...]:
@@ -248,7 +204,6 @@ def route(
         redirect=found.redirect,
         chain=tuple(walk.chain),
         handed_over=tuple(walk.handed_over),
-        entered=tuple(walk.entered),
         resolved=walk.resolved and choice.sure,
         notes=(*choice.notes, *walk.notes),
         variables=variables,

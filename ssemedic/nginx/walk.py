@@ -94,7 +94,6 @@ class Walk:
         self.notes: list[str] = []
         self.chain: list[Location] = []
         self.handed_over: list[str] = []
-        self.entered: list[tuple[Directive, ...]] = []  # the blocks at each access phase
         self.resolved = True
         self.unparsed = True  # valid_unparsed_uri: the URI is still as the client wrote it
         self.internal = False  # the request was changed by nginx itself
@@ -124,14 +123,12 @@ class Walk:
                 return step
         path = self.by_method(location.path if location else self.base)
         if location is None:
-            self.entered.append(path)
             step = self.access(None, path)
             # A try_files of the server counts where no location takes the request.
             step = self.try_files(None, path) if step.kind == "next" else step
             return self.content(None, path) if step.kind == "next" else step
         step, path = self.rewrite(path)
         if step.kind == "next":
-            self.entered.append(path)
             step = self.access(location, path)
         if step.kind == "next":
             step = self.try_files(location, path)

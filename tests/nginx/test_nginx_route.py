@@ -238,25 +238,6 @@ def test_ten_thousand_servers_are_read_in_seconds() -> None:
     assert time.process_time() - start < 5
 
 
-def test_gates_are_those_of_every_location_on_the_way() -> None:
-    found = of(
-        "limit_conn perip 6;\n"
-        "location /events { auth_request /auth;\n limit_req zone=z; try_files /x @app; }\n"
-        "location @app { mirror /m; auth_basic off; proxy_pass http://a; }"
-    )
-    assert {s.name: s.where for s in found.gates} == {
-        "auth_request": "/n:5",
-        "limit_conn": "/n:4",
-        "limit_req": "/n:6",
-        "mirror": "/n:7",
-    }
-    left = of(
-        "location /events { auth_request /auth; rewrite ^ /x last; }\n"
-        "location /x { proxy_pass http://a; }"
-    )
-    assert left.gates == ()  # rewritten away before the access phase
-
-
 def test_an_ipv6_listen_without_the_server_is_told() -> None:
     text = b"""http {
     server { listen 80 default_server; listen [::]:80 default_server; root /srv; }
@@ -328,13 +309,6 @@ def test_the_servers_of_an_upstream_are_at_port_80_unless_they_say_so() -> None:
     ]
     assert found.setting("zone").values == (("z", "64k"),)
     assert found.upstream_setting("resolver").values == ()
-
-
-def test_internal_locations_are_where_x_accel_redirect_may_lead() -> None:
-    found = of(
-        "location / { proxy_pass http://a; }\nlocation /private/ { internal; proxy_pass http://b; }"
-    )
-    assert [x.label for x in found.internal_locations] == ["location /private/"]
 
 
 def test_captures_of_the_server_name_are_variables() -> None:
