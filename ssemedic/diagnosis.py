@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from ssemedic.case import Case, UnseenError
 from ssemedic.finding import Finding, Severity, Status
@@ -191,7 +192,23 @@ def _notes(case: Case) -> tuple[str, ...]:
     to = _sent_on(case, case.symptom("nginx", Kind.WRONG_STATUS))
     if to:
         notes.append(f"nginx sends the URL on to {to}, as a browser follows it: diagnose that URL")
+    notes += _refused_to_us_alone(case)
     refused = case.symptom("app", Kind.WRONG_STATUS)
     if case.token is None and refused and refused.measured.get("status") in (401, 403):
         notes.append("the endpoint asks for a token and none was given: use --token-file")
     return tuple(notes)
+
+
+def _refused_to_us_alone(case: Case) -> list[str]:
+    """What an inner hop answered to us, and not to the hop outside it, which delivers."""
+    shown = {symptom.hop for symptom in case.symptoms}
+    streams = case.topology.streams
+    return [
+        f"{stream.hop}: asked by itself it answers {stream.status}; {outer.hop} gets the stream "
+        "from it all the same, so it wants what comes with that request, or another address"
+        for stream, outer in pairwise(streams)
+        if stream.status is not None
+        and not stream.is_event_stream
+        and outer.is_event_stream
+        and stream.hop not in shown
+    ]

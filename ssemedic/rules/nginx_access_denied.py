@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.logged import lines_of_workers
 from ssemedic.nginx import Route
-from ssemedic.rules import Sign, rule
+from ssemedic.rules import Sign, configured, rule
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind, Symptom
 
@@ -44,14 +45,51 @@ def nginx_access_denied(case: Case) -> Iterator[Finding]:
             yield from _by_password(case, symptom, stream)
 
 
+@configured(nginx_access_denied)
+def denied_to_all(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
+    """A URL that nginx refuses to every client can be no stream."""
+    if is_denied(route):
+        yield _denied(route, "nginx", (), endpoint.url)
+
+
+def is_denied(route: Route) -> bool:
+    """True if the configuration alone says that nobody gets past the address list."""
+    return route.handler is not None and route.handler.name == "deny"
+
+
+def _denied(route: Route, hop: str, evidence: tuple[str, ...], url: str = "") -> Finding:
+    line = route.handler
+    assert line is not None  # is_denied() has looked
+    text, where = " ".join((line.name, *line.args)), line.where
+    location = route.location.label if route.location else "the server"
+    return Finding(
+        hop=hop,
+        where=where,
+        observed=f"{text} is in force for {location}: nginx answers every client 403",
+        expected=f"clients may ask for {url}" if url else "clients may ask for the stream",
+        evidence=evidence,
+        certainty=3,
+        also_at=("public",),
+        advice=(
+            Advice(
+                Audience.SERVER,
+                f"If browsers are to open it, `{text}` ({where}) must not be in force for it: "
+                f"write `allow all;` in {location}, or `allow` the clients' network before it.",
+            ),
+        ),
+    )
+
+
 def _by_address(case: Case, symptom: Symptom, stream: Stream) -> Iterator[Finding]:
+    if symptom.hop == "nginx" and is_denied(case.route):
+        yield _denied(case.route, symptom.hop, (symptom.text,))
+        return
     rules = case.route.access_rules
     denying = [line for line in rules if line.name == "deny"]
     if not denying:
         return
     line = _logged(case, stream)
-    certain = line or (symptom.hop == "nginx" and case.route.status == 403)
-    if not certain and _log_was_read(case):
+    if not line and _log_was_read(case):
         return  # it would have been logged: somebody else says 403
     yield Finding(
         hop=symptom.hop,
@@ -59,8 +97,8 @@ def _by_address(case: Case, symptom: Symptom, stream: Stream) -> Iterator[Findin
         observed=f"{'; '.join(f'{x.name} {x.args[0]}' for x in rules)}: nginx answers 403",
         expected="the clients' addresses are allowed",
         evidence=(symptom.text, *([f"nginx logged: {line}"] if line else [])),
-        certainty=3 if certain else 1,
-        out_of_reach="" if certain else "nginx's error log, which names who was refused",
+        certainty=3 if line else 1,
+        out_of_reach="" if line else "nginx's error log, which names who was refused",
         also_at=("public",) if symptom.hop == "nginx" else (),
         advice=(_allow(case.route, line),),
     )

@@ -12,6 +12,7 @@ from ssemedic.intent import meant
 from ssemedic.nginx import Route
 from ssemedic.nginx.upstream import PASSES
 from ssemedic.rules import Sign, configured, rule
+from ssemedic.rules.nginx_access_denied import is_denied
 from ssemedic.symptoms import Kind
 
 _SIGNS = (Sign(Kind.HTML_INSTEAD), Sign(Kind.WRONG_STATUS, (403, 404, 405)))
@@ -29,8 +30,8 @@ def nginx_html_fallback(case: Case) -> Iterator[Finding]:
     No location leads the path to the app, so the fallback of the single-page
     application (`try_files ... /index.html`) answers 200 text/html. EventSource
     refuses the MIME type for good (readyState 2); the app never sees a request. A location
-    that is `internal`, has `deny all` in force, or looks for files by `try_files ... =404`
-    before its `proxy_pass`, answers 404 or 403 in the same way.
+    that is `internal`, or looks for files by `try_files ... =404` before its `proxy_pass`,
+    answers 404 in the same way.
     """
     route = case.route
     symptom = case.symptom("nginx", Kind.HTML_INSTEAD, Kind.WRONG_STATUS)
@@ -75,6 +76,8 @@ def answered_by_itself(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
         return
     if route.status is not None and 300 <= route.status < 400:
         return  # a redirect is no page
+    if is_denied(route):
+        return
     path = urlsplit(endpoint.url).path or "/"
     label = route.location.label if route.location else "the server block"
     refused = _refused(route, path, route.notes)
@@ -98,7 +101,7 @@ def answered_by_itself(route: Route, endpoint: Endpoint) -> Iterator[Finding]:
 def _refused(route: Route, path: str, evidence: tuple[str, ...]) -> Finding | None:
     """A location that may well lead to the app, and lets no client that far; None where it does."""
     line = route.handler
-    if line is None or route.location is None or line.name not in ("internal", "deny", "try_files"):
+    if line is None or route.location is None or line.name not in ("internal", "try_files"):
         return None
     own = route.tree.flat(route.location.directive.block)
     if line.name == "try_files" and not any(directive.name in PASSES for directive in own):

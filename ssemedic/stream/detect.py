@@ -18,6 +18,11 @@ _BUFFERING_ALONE = (Kind.NO_ANSWER, Kind.HEADERS_LATE, Kind.SILENT)
 #: Headers that any hop may add on the way out.
 _ADDED_OUTSIDE = (Kind.MISSING_HEADER, Kind.MISSING_CORS)
 
+#: Answers to a request that is not as the hop outside asks: without its header, from our address.
+_TO_US_ALONE = (Kind.WRONG_STATUS, Kind.HTML_INSTEAD, Kind.WRONG_TYPE)
+#: These come and go, whoever asks.
+_PASSING = (408, 429)
+
 
 def observe(
     streams: Sequence[Stream], expected: Expected | None = None, order: Sequence[str] = HOPS
@@ -42,9 +47,27 @@ def observe(
 def _made_good_outside(
     symptom: Symptom, symptoms: Sequence[Symptom], hops: Sequence[Stream], order: Sequence[str]
 ) -> bool:
-    """True for a header missing at an inner hop that a hop outside it adds."""
-    if symptom.kind not in _ADDED_OUTSIDE:
-        return False
-    missing = {s.hop for s in symptoms if s.kind == symptom.kind}
+    """True for what an inner hop shows to us alone: a hop outside it gets the stream from it.
+
+    A header missing at an inner hop may be added outside; a refusal may be for want of what
+    the hop outside brings along.
+    """
     outer = order[order.index(symptom.hop) + 1 :]
-    return any(s.hop in outer and s.hop not in missing and s.is_event_stream for s in hops)
+    if symptom.kind in _ADDED_OUTSIDE:
+        missing = {s.hop for s in symptoms if s.kind == symptom.kind}
+        return any(s.hop in outer and s.hop not in missing and s.is_event_stream for s in hops)
+    return _is_refusal_to_us(symptom) and any(_streams(s) for s in hops if s.hop in outer)
+
+
+def _is_refusal_to_us(symptom: Symptom) -> bool:
+    """True for an answer that another client of the hop need not get."""
+    if symptom.kind is not Kind.WRONG_STATUS:
+        return symptom.kind in _TO_US_ALONE
+    status = symptom.measured.get("status", 500)
+    return 300 <= status < 500 and status not in _PASSING
+
+
+def _streams(stream: Stream) -> bool:
+    """True where the way of the clients delivers; a dev proxy is another way."""
+    delivers = stream.is_event_stream and stream.open_at_end and bool(stream.reads)
+    return delivers and stream.hop != "devproxy"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ssemedic.diagnosis import Diagnosis, Verdict
 from tests.rules.cases import CaseFile
 
@@ -50,3 +52,38 @@ def test_what_nginx_says_of_a_broken_configuration_is_told_once() -> None:
     said = 'nginx: [emerg] unknown directive "foo" in /etc/nginx/nginx.conf:3'
     (note,) = judged(GOOD, nginx={"test_ok": False, "test_output": said}).notes
     assert note.startswith(f"{said}; nginx would not load this")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 403},
+        {"status": 401},
+        {"status": 302, "headers": {"Location": "https://web1/events"}},
+        {"headers": {"Content-Type": "text/html"}, "body": "<html>"},
+    ],
+    ids=["403", "401", "302", "a page"],
+)
+@pytest.mark.parametrize("hop", ["app", "nginx"])
+def test_what_a_hop_refuses_to_us_alone_is_a_note_and_no_symptom(
+    hop: str, refusal: dict[str, Any]
+) -> None:
+    refused = {"hop": hop, "body": "no", "end": "last_chunk", "at": 0.02, **refusal}
+    streams = tuple(refused if stream["hop"] == hop else stream for stream in GOOD)
+    found = judged(streams)
+    assert found.verdict is Verdict.HEALTHY
+    assert not found.causes and not found.unexplained
+    assert found.notes[0].startswith(f"{hop}: asked by itself it answers ")
+
+
+@pytest.mark.parametrize("passing", [500, 502, 503, 429, 408])
+def test_a_failure_that_comes_and_goes_counts_though_the_stream_came_through(passing: int) -> None:
+    failed = {"hop": "app", "status": passing, "body": "no", "end": "last_chunk", "at": 0.02}
+    found = judged((failed, *GOOD[1:]))
+    assert found.verdict is Verdict.BROKEN
+
+
+def test_a_dev_proxy_that_streams_proves_nothing_for_the_public_url() -> None:
+    refused = {"hop": "public", "status": 403, "body": "no", "end": "last_chunk", "at": 0.02}
+    found = judged((*GOOD[:2], refused, {"hop": "devproxy"}))
+    assert found.verdict is Verdict.BROKEN
