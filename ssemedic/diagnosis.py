@@ -202,13 +202,19 @@ def _notes(case: Case) -> tuple[str, ...]:
 def _refused_to_us_alone(case: Case) -> list[str]:
     """What an inner hop answered to us, and not to the hop outside it, which delivers."""
     shown = {symptom.hop for symptom in case.symptoms}
-    streams = case.topology.streams
-    return [
-        f"{stream.hop}: asked by itself it answers {stream.status}; {outer.hop} gets the stream "
-        "from it all the same, so it wants what comes with that request, or another address"
-        for stream, outer in pairwise(streams)
-        if stream.status is not None
-        and not stream.is_event_stream
-        and outer.is_event_stream
-        and stream.hop not in shown
-    ]
+    notes = []
+    for stream, outer in pairwise(case.topology.streams):
+        if stream.is_event_stream or not outer.is_event_stream or stream.hop in shown:
+            continue
+        if stream.never_connected:
+            notes.append(
+                f"{stream.hop}: nobody listens at {stream.address}; {outer.hop} gets the stream "
+                "all the same, from another address"
+            )
+        elif stream.status is not None:
+            notes.append(
+                f"{stream.hop}: asked by itself it answers {stream.status}; {outer.hop} gets the "
+                "stream from it all the same, so it wants what comes with that request, or "
+                "another address"
+            )
+    return notes

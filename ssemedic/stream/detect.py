@@ -18,8 +18,11 @@ _BUFFERING_ALONE = (Kind.NO_ANSWER, Kind.HEADERS_LATE, Kind.SILENT)
 #: Headers that any hop may add on the way out.
 _ADDED_OUTSIDE = (Kind.MISSING_HEADER, Kind.MISSING_CORS)
 
-#: Answers to a request that is not as the hop outside asks: without its header, from our address.
-_TO_US_ALONE = (Kind.WRONG_STATUS, Kind.HTML_INSTEAD, Kind.WRONG_TYPE)
+#: What may be so for us alone: the hop outside brings along a header, or asks another address.
+_TO_US_ALONE = (
+    *(Kind.WRONG_STATUS, Kind.HTML_INSTEAD, Kind.WRONG_TYPE),
+    *(Kind.REFUSED, Kind.UNREACHABLE),
+)
 #: These come and go, whoever asks.
 _PASSING = (408, 429)
 
@@ -50,7 +53,7 @@ def _made_good_outside(
     """True for what an inner hop shows to us alone: a hop outside it gets the stream from it.
 
     A header missing at an inner hop may be added outside; a refusal may be for want of what
-    the hop outside brings along.
+    the hop outside brings along; and of several backends nginx goes on to one that listens.
     """
     outer = order[order.index(symptom.hop) + 1 :]
     if symptom.kind in _ADDED_OUTSIDE:

@@ -87,3 +87,19 @@ def test_a_dev_proxy_that_streams_proves_nothing_for_the_public_url() -> None:
     refused = {"hop": "public", "status": 403, "body": "no", "end": "last_chunk", "at": 0.02}
     found = judged((*GOOD[:2], refused, {"hop": "devproxy"}))
     assert found.verdict is Verdict.BROKEN
+
+
+def test_a_backend_that_is_down_beside_one_that_streams_is_a_note() -> None:
+    down = {"hop": "app", "status": None, "end": "refused", "at": 0.001}
+    found = judged((down, *GOOD[1:]))
+    assert found.verdict is Verdict.HEALTHY
+    assert found.notes == (
+        "app: nobody listens at 127.0.0.1:8000; nginx gets the stream all the same, "
+        "from another address",
+    )
+
+
+def test_an_app_that_is_down_for_a_stream_that_ended_outside_counts() -> None:
+    down = {"hop": "app", "status": None, "end": "refused", "at": 0.001}
+    found = judged((down, *({**hop, "end": "truncated", "at": 2.0} for hop in GOOD[1:])))
+    assert found.verdict is Verdict.BROKEN
