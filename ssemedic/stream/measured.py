@@ -12,6 +12,12 @@ from ssemedic.stream.record import Stream
 
 #: Names of events that services send only to keep a stream alive.
 KEEPALIVE_EVENTS = frozenset({"ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"})
+#: Names of events with which services say that a stream is complete, and the data that does.
+_GOODBYES = frozenset(
+    {"done", "end", "close", "complete", "completed", "finish", "finished", "eof"}
+    | {"message_stop", "response.completed"}
+)
+_GOODBYE_DATA = "[DONE]"
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,17 @@ class Measured:
     bytes: int
     status: int | None
     duration: float
+
+
+def said_goodbye(parsed: Parsed | None) -> bool:
+    """True if the last event says that the stream is complete, as answers of language models do.
+
+    A client closes on it; what ends after it is no fault.
+    """
+    if parsed is None or not parsed.events:
+        return False
+    last = parsed.events[-1]
+    return last.type.lower() in _GOODBYES or last.data.strip() == _GOODBYE_DATA
 
 
 def measured(stream: Stream) -> Measured:

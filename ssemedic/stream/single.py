@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ssemedic.stream.coding import Decoded, coding, decode
 from ssemedic.stream.known_limits import known_limits
+from ssemedic.stream.measured import said_goodbye
 from ssemedic.stream.parser import Parsed
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Expected, Kind, Symptom
@@ -41,6 +42,7 @@ _WITHOUT_STATUS = {
     "limit_line": (Kind.NOT_HTTP, "a line of the answer has no end"),
     "reset": (Kind.RESET, "resets the connection before it answers"),
     "h2_reset": (Kind.RESET, "resets the stream before it answers"),
+    "hidden": (Kind.BROWSER_REFUSED, "the browser refuses it and does not say why"),
 }
 
 
@@ -59,8 +61,11 @@ def sent_at(stream: Stream) -> float:
 
 
 def is_cross_origin(stream: Stream, expected: Expected) -> bool:
-    """True if a page of another origin reads the stream, so that CORS decides."""
-    return expected.origin is not None and expected.origin.lower() != _origin_of(stream.url)
+    """True if a page of another origin reads the stream, so that CORS decides.
+
+    What a browser shows its page has passed, and of the headers it shows few.
+    """
+    return stream.vantage != "browser" and expected.origin is not None and expected.origin.lower() != _origin_of(stream.url)
 
 
 def is_other_answer(stream: Stream, expected: Expected) -> bool:
@@ -243,7 +248,7 @@ def _ending(stream: Stream, parsed: Parsed | None) -> Iterator[Symptom]:
         return
     if end.kind in ("last_chunk", "eof"):
         # The answer to a POST is over when it is over; an EventSource's never is.
-        if stream.method == "GET" or not events:
+        if (stream.method == "GET" and not said_goodbye(parsed)) or not events:
             text = f"ended {lived:.1f} s after the headers, after {events} events"
             yield _symptom(
                 stream,

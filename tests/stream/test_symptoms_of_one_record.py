@@ -412,3 +412,25 @@ def test_the_text_of_a_symptom_begins_with_the_hop() -> None:
     record = stream("nginx", end="limit_time", status=None)
     assert only(record).text.startswith("nginx: no status line within 8.0 s")
     assert End("limit_time", 8.0) == record.end
+
+
+@pytest.mark.parametrize(
+    "goodbye",
+    [b"data: [DONE]\n\n", b"event: done\ndata: {}\n\n", b"event: message_stop\ndata: {}\n\n"],
+    ids=["[DONE]", "done", "message_stop"],
+)
+def test_an_end_that_was_announced_is_no_symptom(goodbye: bytes) -> None:
+    parts = ((0.1, b"data: a\n\n"), (0.5, b"data: b\n\n"), (1.0, goodbye))
+    assert observe_one(stream("app", *parts, end="last_chunk", at=1.0)) == ()
+
+
+def test_a_goodbye_that_was_not_the_last_word_announces_nothing() -> None:
+    parts = ((0.1, b"data: [DONE]\n\n"), (0.5, b"data: b\n\n"))
+    (symptom,) = observe_one(stream("app", *parts, end="last_chunk", at=1.0))
+    assert symptom.kind == "ended"
+
+
+def test_a_stream_that_is_broken_off_after_its_goodbye_is_broken_off_all_the_same() -> None:
+    parts = ((0.1, b"data: a\n\n"), (0.5, b"data: [DONE]\n\n"))
+    (symptom,) = observe_one(stream("app", *parts, end="truncated", at=0.5))
+    assert symptom.kind == "cut_after"
