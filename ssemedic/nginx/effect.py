@@ -48,7 +48,7 @@ def check_effect(tree: Tree, found: Route, wishes: Wishes, edit: Edit) -> None:
 def _followed(tree: Tree, found: Route, url: str) -> Route:
     """The same way again: by the same socket where its address was told."""
     address = found.listen.address if found.listen else "*"
-    told = None if address in ("*", "::") or address.startswith("unix:") else address
+    told = None if address in ("*", "::") else address
     return route(tree, url, found.version, told)
 
 

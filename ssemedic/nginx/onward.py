@@ -19,13 +19,16 @@ def onward(found: Route) -> Route | None:
     """
     request = asked(found)
     target = next((t for t in found.targets if not (t.down or t.backup)), None)
-    if request is None or target is None or target.unix or target.scheme not in ("http", "https"):
+    if request is None or target is None or target.scheme not in ("http", "https"):
         return None
-    address = _own(target.host)
-    if address is None or not _listens(found, address, target.port):
+    address = f"unix:{target.unix}" if target.unix else _own(target.host)
+    if address is None or not _listens(found, address, 0 if target.unix else target.port):
         return None
-    host = (request.header("Host") or target.host).partition(":")[0] or target.host
-    url = f"{target.scheme}://{host}:{target.port}{request.target}"
+    # By default nginx sends "localhost" to a socket (ngx_http_upstream.c, $proxy_host).
+    usual = "localhost" if target.unix else target.host
+    host = (request.header("Host") or usual).partition(":")[0] or usual
+    port = "" if target.unix else f":{target.port}"
+    url = f"{target.scheme}://{host}{port}{request.target}"
     try:
         behind = route(found.tree, url, found.version, address)
     except ValueError:

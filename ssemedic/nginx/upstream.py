@@ -57,8 +57,9 @@ def take_apart(directive: str, value: str) -> Passed:
     scheme = (found["scheme"] or _SCHEMES.get(directive, "grpc")).lower()
     rest = found["rest"]
     if rest.startswith("unix:"):
-        path, colon, uri = rest[5:].partition(":")
-        return Passed(scheme, f"unix:{path}", uri if colon else None)
+        path, _colon, uri = rest[5:].partition(":")
+        # A colon with nothing behind it is no URI: the client's path goes along.
+        return Passed(scheme, f"unix:{path}", uri or None)
     cut = min((rest.index(c) for c in "/?" if c in rest), default=len(rest))
     if "$" in rest[:cut] and cut == len(rest):
         return Passed(scheme, rest, None)

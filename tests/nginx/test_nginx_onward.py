@@ -11,6 +11,7 @@ from ssemedic.nginx.onward import onward
 
 URL = "http://chat.example.org/events?room=5"
 APP = "proxy_pass http://127.0.0.1:8000;"
+ROOT = f"location / {{ {APP} }}"
 
 
 def routed(server: str, http: str = "", version: str = "1.22.1", url: str = URL) -> Route:
@@ -39,6 +40,25 @@ def test_the_second_server_is_chosen_by_the_host_that_the_first_one_sends() -> N
     outer = "location / { proxy_pass http://localhost:8081; proxy_set_header Host $host; }"
     behind = onward(routed(outer, http=inner))
     assert behind is not None and behind.status == 205
+
+
+def test_a_second_server_at_a_socket_is_followed_too() -> None:
+    behind = onward(
+        routed(
+            "location / { proxy_pass http://unix:/run/inner.sock; proxy_set_header Host $host; }",
+            http="server { listen unix:/run/inner.sock; server_name other; return 204; }"
+            f"server {{ listen unix:/run/inner.sock; server_name chat.example.org; {ROOT} }}",
+        )
+    )
+    assert behind is not None and behind.serves == "proxy"
+    assert [(t.host, t.port) for t in behind.targets] == [("127.0.0.1", 8000)]
+
+
+def test_a_colon_behind_a_socket_with_nothing_after_it_is_no_uri() -> None:
+    plain = routed("location /events { proxy_pass http://unix:/run/app.sock:; }")
+    other = routed("location /events { proxy_pass http://unix:/run/app.sock:/x; }")
+    assert plain.uri_passed == "/events?room=5"
+    assert other.uri_passed == "/x?room=5"
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def _inner(outer: Route, between: Optional[str], url: str) -> counter_tests.Inne
 
     target, sent = _first(outer), asked(outer)
     return counter_tests.Inner(
-        listeners.join(target.host, target.port),
+        "unix:" + target.unix if target.unix else listeners.join(target.host, target.port),
         target.scheme,
         with_query(_unmarked(between or ""), url),
         sent.header("Host") if sent is not None else None,
@@ -282,6 +282,28 @@ class Recording:
             app = next((x for x in self._records if (x.hop, x.variant) == ("app", "")), None)
         if app is not None and (app.is_of_another_service or app.never_connected):
             self.try_elsewhere(addresses)
+
+    @property
+    def ends(self) -> float:
+        """When the window of the streams is over (time.monotonic())."""
+        return self._ends
+
+    def crowd(self, count: int) -> int:
+        """Open so many more streams at the application; how many were asked for."""
+        if self._target is None:
+            return 0
+        left = self._ends - time.monotonic()
+        if left <= _LAST_SECONDS:
+            return 0
+        for number in range(1, count + 1):
+            request = self._ask.app(variant="crowd-%d" % number, window=left)
+            self._start(functools.partial(self._record, request))
+        return count
+
+    def ways(self) -> List[Request]:
+        """How to ask this host for the stream, the outer hop first."""
+        found = [self._ask.nginx()] if self._way.listen is not None else []
+        return found + ([self._ask.app()] if self._target is not None else [])
 
     def result(self) -> List[Dict[str, Any]]:
         """Every record as plain data; raises `UnavailableError` where there is none."""
