@@ -48,7 +48,8 @@ class Expected:
     """What a diagnosis and a repair must make of a fault.
 
     ``hop`` is where the first cause is; "" where ``cause``, another one, stands first.
-    ``verdict`` is that of the broken host. ``message`` is false where the service takes none.
+    ``verdict`` is that of the broken host, "any" where it depends on who comes first, our streams
+    or those of others. ``message`` is false where the service takes none.
     ``spread`` is true for those that `make test` tries; `make faults` tries all.
     """
 
@@ -120,7 +121,10 @@ def inject(one: Host, fault: Fault, *, twin: bool = False) -> None:
             f"host {one.name}: already has {record.fault}; `python -m lab mend {one.name}` first"
         )
     described = fault.twin_endpoint if twin else fault.endpoint
-    named = {key: value.replace("{host}", one.name) for key, value in described.items()}
+    named = {
+        key: value.replace("{host}", one.name) if isinstance(value, str) else value
+        for key, value in described.items()
+    }
     endpoint = {**record.endpoint, **named}
     # Saved first: a host that was broken half-way is not taken for a healthy one.
     state.save(one, replace(record, fault=fault.name, healthy_twin=twin, endpoint=endpoint))
