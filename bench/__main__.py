@@ -8,7 +8,7 @@ import sys
 import time
 from types import FrameType
 
-from bench import accuracy, capacity, machine, measure, nginx_reading, rival
+from bench import accuracy, capacity, logs, machine, measure, nginx_reading, repair_cost, rival
 from bench.contenders import CONTENDERS
 from bench.document import Series, Setting, document
 from bench.table import Entry, goals, table
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("diagnosis", "capacity", "accuracy", "nginx"),
+        choices=("diagnosis", "capacity", "accuracy", "nginx", "repair", "logs"),
         default="diagnosis",
         help="what to measure; the time of a diagnosis if left out",
     )
@@ -45,6 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
             return accuracy.main()
         if chosen.what == "nginx":
             return nginx_reading.main()
+        if chosen.what == "logs":
+            return logs.main()
+        if chosen.what == "repair":
+            return repair_cost.main()
         return _run(QUICK if chosen.quick else FULL, write=not chosen.quick)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)

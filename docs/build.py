@@ -6,14 +6,23 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from ssemedic.explain.example import example_of
+from ssemedic.explain.kinds import KINDS, STATUSES
+from ssemedic.explain.parts import by_frequency, explanation
+from ssemedic.finding import Finding
 from ssemedic.report import terminal
+from ssemedic.report.forms.markdown import code
 from ssemedic.rules import Rule, all_rules
+from tests.rules.cases import case_files
 
 HERE = Path(__file__).parent
+EXAMPLES = HERE.parent / "ssemedic" / "explain" / "examples.json"
 FAULTS = HERE.parent / "lab" / "faults"
 WIDTH = 108  # columns of the picture
 
@@ -22,44 +31,110 @@ def main() -> int:
     """Write every generated page; 0."""
     causes = HERE / "causes"
     causes.mkdir(exist_ok=True)
-    wanted = {f"{rule.id}.md": page(rule) for rule in all_rules()} | {"README.md": index()}
+    known = examples()
+    EXAMPLES.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    wanted = {f"{rule.id}.md": page(rule, known.get(rule.id, {})) for rule in all_rules()}
+    wanted["README.md"] = index()
     for old in causes.glob("*.md"):
         if old.name not in wanted:
             old.unlink()
     for name, text in wanted.items():
         (causes / name).write_text(text, "utf-8")
+    (HERE / "symptoms.md").write_text(symptoms(by_frequency(all_rules())), "utf-8")
     (HERE / "first-repair.svg").write_text(picture(), "utf-8")
-    print(f"docs: {len(wanted)} pages and 1 picture")
+    print(f"docs: {len(wanted) + 1} pages and 1 picture")
     return 0
 
 
-def page(rule: Rule) -> str:
+def examples() -> dict[str, dict[str, Any]]:
+    """What each rule says of its broken cases."""
+    found: dict[str, list[Finding]] = {}
+    for case in case_files():
+        if case.broken:
+            causes = case.judged().diagnosis.causes
+            own = [cause.finding for cause in causes if cause.rule.id == case.rule]
+            found.setdefault(case.rule, []).extend(own)
+    return {rule: example_of(said) for rule, said in sorted(found.items()) if said}
+
+
+def page(rule: Rule, example: Mapping[str, Any]) -> str:
     """The page of one cause."""
-    signs = [
-        f"- `{sign.kind}`"
-        + (f" with status {', '.join(map(str, sign.statuses))}" if sign.statuses else "")
-        for sign in rule.explains
+    told = explanation(rule, example)
+    parts: tuple[tuple[str, Sequence[str]], ...] = (
+        ("What the wire shows", told.wire),
+        ("How it is detected", told.detected),
+        ("What is changed", told.changed),
+        ("By hand", told.by_hand),
+        ("How to see that it worked", told.worked),
+    )
+    lines = [
+        f"# {rule.id}",
+        "",
+        f"**{rule.title}**",
+        "",
+        f"Layer {rule.layer}, severity {rule.severity}.",
+        "",
+        rule.text,
+        "",
     ]
+    for title, entries in parts:
+        lines += [f"## {title}", "", *(f"- {entry}" for entry in entries), ""]
+    lines += _to_see(rule)
+    if told.sources:
+        lines += ["## Sources", "", *(f"- [{name}]({url})" for name, url in told.sources), ""]
+    if told.searched:
+        words = ", ".join(code(phrase) for phrase in told.searched)
+        lines += [f"People who meet it search for: {words}. See [symptoms](../symptoms.md).", ""]
     return "\n".join(
         [
-            f"# {rule.id}",
-            "",
-            f"**{rule.title}**",
-            "",
-            f"Layer {rule.layer}, severity {rule.severity}.",
-            "",
-            rule.text,
-            "",
-            "## What the wire shows",
-            "",
-            *(signs or ["Nothing: the stream is fine."]),
-            "",
-            *_to_see(rule),
+            *lines,
             "Cases that must and must not be named so: "
             f"[tests/rules/{rule.id}](../../tests/rules/{rule.id}).",
             "",
         ]
     )
+
+
+def symptoms(rules: Sequence[Rule]) -> str:
+    """What people see and search for, and which causes it can have."""
+    lines = [
+        "# Symptoms",
+        "",
+        "What people with a broken stream see and search for, and the causes it can have. "
+        '`ssemedic explain "stays pending"` searches here; `ssemedic diagnose` finds which it is.',
+        "",
+    ]
+    for kind, met in KINDS.items():
+        causes = [rule for rule in rules if any(sign.kind is kind for sign in rule.explains)]
+        if not causes:
+            continue
+        words = ", ".join(code(phrase) for phrase in met.searched)
+        lines += [
+            f"## {_heading(met.seen)}",
+            "",
+            words,
+            "",
+            f"On the wire (`{kind}`): {met.wire}",
+            "",
+        ]
+        lines += _causes(causes)
+    lines += ["## By HTTP status", ""]
+    for status, name in STATUSES.items():
+        causes = [rule for rule in rules if any(status in sign.statuses for sign in rule.explains)]
+        if causes:
+            named = ", ".join(f"[{rule.id}](causes/{rule.id}.md)" for rule in causes)
+            lines.append(f"- **{name}**: {named}")
+    silent = [rule for rule in rules if not rule.explains]
+    lines += ["", "## Nothing is seen yet", "", *_causes(silent)]
+    return "\n".join(lines)
+
+
+def _heading(seen: str) -> str:
+    return seen.rstrip(".")
+
+
+def _causes(rules: Sequence[Rule]) -> list[str]:
+    return [*(f"- [{rule.id}](causes/{rule.id}.md): {rule.title}" for rule in rules), ""]
 
 
 def _to_see(rule: Rule) -> list[str]:

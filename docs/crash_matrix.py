@@ -9,7 +9,7 @@ from types import ModuleType
 
 HERE = Path(__file__).parent
 PAGE = HERE / "crash-matrix.md"
-STEPS = HERE.parent / "tests" / "transaction" / "transaction_steps.py"
+TESTS = HERE.parent / "tests" / "transaction"
 
 _HEAD = """\
 # Who finishes a change that was killed
@@ -38,14 +38,27 @@ owners, modes and times, the units' states, what is enabled, the limits of the r
 an nginx that answers. A restart of the host, orderly or at once, inside the window ends the same
 way.
 
+"""
+_TASKS = """\
+## The run, at each of its tasks
+
+The same from the other end: right before each task of a run the connection is cut (the host's sshd
+and all its sessions die), or Ansible is killed (`kill -9` of it and all that it started). Both end
+alike. The next run is a diagnosis, which reads what the host has to tell.
+"""
+_END = """\
+While {during} is at work on the host, and when the command line itself is killed, the
+host ends undone or proven, whichever it had heard last.
+
 The tests: [tests/transaction](../tests/transaction), `test_transaction_crash.py` and
-`test_transaction_on_host.py`.
+`test_transaction_on_host.py`;
+[tests/e2e/test_interruptions.py](../tests/e2e/test_interruptions.py).
 """
 
 
 def page() -> str:
     """The page as it must be."""
-    steps = _steps()
+    steps = _list("transaction_steps")
     parts = [_HEAD]
     for scene in steps.SCENES:
         parts.append(f"## {scene.title}\n")
@@ -57,7 +70,21 @@ def page() -> str:
         ]
         parts.append("")
     parts.append(_LIVE.format(changing=_named(steps.LIVE_DEADLY), undoing=_undoing(steps)))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_runs(_list("transaction_tasks"))])
+
+
+def _runs(tasks: ModuleType) -> list[str]:
+    parts = [_TASKS]
+    for play in tasks.PLAYS:
+        parts += [f"### {play.title}\n", "| cut or killed before | the host |", "|---|---|"]
+        # What precedes the confirmation is the same for both kinds of repair.
+        first = play.names.index(tasks.KEEP) if play is tasks.UNPROVEN else 0
+        parts += [
+            f"| {number}. {task.name} | {task.end} |"
+            for number, task in enumerate(play.tasks[first:], first + 1)
+        ]
+        parts.append("")
+    return [*parts, _END.format(during=" or ".join(f"*{name}*" for name in tasks.DURING))]
 
 
 def main() -> int:
@@ -75,10 +102,10 @@ def _named(steps: tuple[str, ...]) -> str:
     return ", ".join(f"*{step}*" for step in steps)
 
 
-def _steps() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("transaction_steps", STEPS)
+def _list(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
     if spec is None or spec.loader is None:
-        raise ImportError(f"{STEPS}: cannot be imported")
+        raise ImportError(f"{name}: cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclasses look their module up
     spec.loader.exec_module(module)

@@ -41,7 +41,7 @@ def host_variables(host: Host, record: Record) -> Variables:
         "ansible_host": host.name,
         # Below the host's own folder: a fresh host never meets a connection to its predecessor.
         "ansible_control_path_dir": str(host.run_dir / "ssh"),
-        "sse_endpoint": {**record.endpoint, "message": MESSAGE},
+        "sse_endpoint": {"message": MESSAGE, **record.endpoint},
     }
 
 

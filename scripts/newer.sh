@@ -16,5 +16,5 @@ fi
 export VENV=.cache/venv-newer
 [ -e "$VENV/.ready" ] || PYTHON=$newer scripts/venv.sh
 echo "newer: $("$VENV/bin/python" -V), $("$VENV/bin/ansible" --version | head -n 1)"
-"$VENV/bin/python" -m pytest -q -m "not lab" tests/rules tests/report tests/evidence tests/transaction
+"$VENV/bin/python" -m pytest -q -n 2 --dist worksteal -m "not lab" tests/rules tests/report tests/evidence tests/transaction tests/hostile tests/privilege
 "$VENV/bin/python" -m pytest -q tests/e2e/test_doors.py -n 3

@@ -1,10 +1,13 @@
 #!/bin/sh
-# Install the servers that tests run against on loopback: nginx and nats-server, never started here.
+# Install what tests run on loopback: nginx and nats-server, never started here; a browser; Node's npm.
 set -eu
 
 missing=""
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v nats-server >/dev/null || [ -x /usr/sbin/nats-server ] || missing="$missing nats-server"
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -24,6 +27,7 @@ apt-get -qq update
 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
 if [ -d /run/systemd/system ]; then
     for unit in $missing; do
+        case $unit in nginx-light | nats-server) ;; *) continue ;; esac
         systemctl --quiet disable "${unit%-light}" 2>/dev/null || echo "setup: ${unit%-light} stays enabled" >&2
     done
 fi

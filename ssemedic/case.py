@@ -59,7 +59,12 @@ class Case:
         return ("nginx", self.route) if inner is None else ("inner", inner)
 
     def unit_log(self) -> Iterable[LogLine]:
-        """The journal of the service behind the stream, oldest line first."""
+        """The journal of the service behind the stream and what it writes to files of its own,
+        oldest line first of each."""
         unit = self.topology.unit
-        log = self.evidence.log(f"journal:{unit.name}") if unit else None
-        return log.lines if log else ()
+        if unit is None:
+            return ()
+        journal = self.evidence.log(f"journal:{unit.name}")
+        logs = [journal] if journal else []
+        logs += [log for log in self.evidence.logs or () if log.unit == unit.name]
+        return [line for log in logs for line in log.lines]

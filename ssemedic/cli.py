@@ -19,11 +19,14 @@ from ssemedic import __version__
 from ssemedic.assignment import WINDOW, AssignmentError, assignment_of
 from ssemedic.commands import (
     analyze_arguments,
+    bundle_arguments,
     diff_arguments,
     form,
     form_arguments,
     history_arguments,
+    page_arguments,
     probe_arguments,
+    sudoers_arguments,
     target,
 )
 from ssemedic.commands.output import RefusedError, UsageError
@@ -31,7 +34,6 @@ from ssemedic.report.clean import clean
 
 if TYPE_CHECKING:
     from ssemedic.report.model import Report
-    from ssemedic.rules import Rule
 
 EXIT_CODES = """exit codes:
   0  healthy, or repaired and proven
@@ -94,23 +96,40 @@ def _parser() -> argparse.ArgumentParser:
 
     probe_arguments.add_arguments(_command(commands, "probe", "watch one event stream", _probe))
 
+    page_arguments.add_arguments(
+        _command(commands, "page", "diagnose a stream in a browser, by a page", _page)
+    )
+
     told = _command(commands, "history", "list what was changed on a host", _history)
     history_arguments.add_arguments(told)
     one = _command(commands, "show", "tell what one change put in the place of what", _show)
     history_arguments.add_arguments(one, change=True)
     back = _command(commands, "rollback", "put back what a change replaced", _rollback)
     history_arguments.add_rollback_arguments(back)
+    mended = _command(commands, "recover", "finish what a run left half done", _recover)
+    history_arguments.add_arguments(mended)
+
+    rights = _command(commands, "sudoers", "print the least rights that a mode needs", _sudoers)
+    sudoers_arguments.add_arguments(rights)
 
     analyze_arguments.add_arguments(
-        _command(commands, "analyze", "judge an nginx configuration, with no host", _analyze)
+        _command(commands, "analyze", "judge what somebody sent, with no host", _analyze)
     )
+
+    bundled = _command(commands, "bundle", "put a diagnosis into one file to hand over", _bundle)
+    bundle_arguments.add_arguments(bundled)
 
     compared = _command(commands, "diff", "compare two reports: gone, new, unchanged", _diff)
     diff_arguments.add_arguments(compared)
 
     _command(commands, "rules", "list the causes that are known", _rules)
-    explain = _command(commands, "explain", "explain one cause", _explain)
-    explain.add_argument("rule", metavar="RULE", help="its id, as `ssemedic rules` lists it")
+    explain = _command(commands, "explain", "explain one cause, or find it by a symptom", _explain)
+    explain.add_argument(
+        "rule",
+        nargs="+",
+        metavar="RULE",
+        help="its id, as `ssemedic rules` lists it; or what you see, as `stays pending`",
+    )
     return parser
 
 
@@ -127,7 +146,7 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _host_arguments(parser: argparse.ArgumentParser) -> None:
-    target.add_arguments(parser)
+    target.add_fleet_arguments(parser)
     parser.add_argument("--url", help="the URL that the browser opens, without the token")
     parser.add_argument(
         "--token-file", type=Path, help="a file (mode 0600) that holds the access token"
@@ -140,6 +159,14 @@ def _host_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long each stream is watched (default: %(default)s)",
     )
+    parser.add_argument(
+        "--canary",
+        action="store_true",
+        help="send the endpoint's test message and see where on its way it is lost",
+    )
+    parser.add_argument(
+        "--browser", action="store_true", help="open the stream in a real Chromium here, too"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="name what was cleared, too")
 
 
@@ -148,6 +175,10 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
     from ssemedic.report.forms.nagios import state
     from ssemedic.report.model import exit_code
 
+    if target.is_fleet(arguments):
+        from ssemedic.commands import fleet
+
+        return fleet.diagnose(arguments, console, _variables(arguments))
     console = form.console_for(arguments, console)
     found = _look(arguments, console, {})
     if isinstance(found, int):
@@ -161,6 +192,10 @@ def _diagnose(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _remediate(arguments: argparse.Namespace, console: Console) -> int:
+    if target.is_fleet(arguments):
+        from ssemedic.commands import fleet
+
+        return fleet.remediate(arguments, console, _variables(arguments))
     console = form.console_for(arguments, console)
     with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
         revealed = Path(private, "revealed.json")
@@ -224,7 +259,13 @@ def _look(arguments: argparse.Namespace, console: Console, more: dict[str, str])
     """The diagnosis, shown; or the exit code where nobody said of what."""
     from ssemedic.report import terminal
 
-    answer = _run("playbooks/diagnose.yml", arguments, more, LOOKING)
+    with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
+        seen = Path(private, "evidence.json")
+        if getattr(arguments, "report", None):
+            more = {"sse_evidence_file": str(seen), **more}
+        answer = _run("playbooks/diagnose.yml", arguments, more, LOOKING)
+        if seen.exists():
+            form.write_evidence(arguments, seen)
     if "report" not in answer:
         terminal.render_candidates(arguments.host, answer.get("candidates") or [], console)
         return USAGE
@@ -279,6 +320,8 @@ def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
         endpoint["url"] = arguments.url
     if getattr(arguments, "mask_log", False):
         endpoint["mask_access_log"] = True
+    if getattr(arguments, "canary", False):
+        endpoint["canary"] = True
     if arguments.token_file:
         endpoint["token_file"] = str(arguments.token_file.expanduser().resolve())
         if re.search(r"\{[{%#]", endpoint["token_file"]):
@@ -298,10 +341,13 @@ def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
         except TokenError as error:
             raise UsageError(str(error)) from error
     return {
-        "sse_hosts": target.host_of(arguments),
+        "sse_hosts": target.hosts_of(arguments)
+        if isinstance(arguments.host, list)
+        else target.host_of(arguments),
         "sse_endpoint_override": endpoint,
         "sse_evidence_window": arguments.window,
         "sse_report_show": False,
+        **({"sse_browser": True} if arguments.browser else {}),
     }
 
 
@@ -318,6 +364,12 @@ def _probe(arguments: argparse.Namespace, console: Console) -> int:
 
     del console  # a probe may write its report where people read
     return probe.run(arguments)
+
+
+def _page(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import page
+
+    return page.run(arguments, console)
 
 
 def _history(arguments: argparse.Namespace, console: Console) -> int:
@@ -338,11 +390,29 @@ def _rollback(arguments: argparse.Namespace, console: Console) -> int:
     return history.rollback(arguments, console)
 
 
+def _recover(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import history
+
+    return history.recover(arguments, console)
+
+
+def _sudoers(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import sudoers
+
+    del console  # files for other programs to read
+    return sudoers.run(arguments)
+
+
 def _analyze(arguments: argparse.Namespace, console: Console) -> int:
     from ssemedic.commands import analyze  # the rules take their time to import
 
-    del console  # lines as a compiler's, for other programs to read
-    return analyze.run(arguments)
+    return analyze.run(arguments, console)
+
+
+def _bundle(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.commands import bundle
+
+    return bundle.run(arguments, console, _look)
 
 
 def _diff(arguments: argparse.Namespace, console: Console) -> int:
@@ -361,31 +431,20 @@ def _rules(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _explain(arguments: argparse.Namespace, console: Console) -> int:
+    from ssemedic.explain.parts import by_frequency, explanation
+    from ssemedic.explain.show import answer, lines_of
     from ssemedic.rules import all_rules
 
-    rule = next((r for r in all_rules() if r.id == arguments.rule.replace("-", "_")), None)
-    if rule is None:
-        raise UsageError(f"{arguments.rule}: is not a rule; `ssemedic rules` lists them")
-    for line in _explanation(rule):
-        console.print(line, markup=False)
+    asked = " ".join(arguments.rule)
+    rule = next((r for r in all_rules() if r.id == asked.replace("-", "_")), None)
+    lines = list(lines_of(explanation(rule)) if rule else answer(asked, by_frequency(all_rules())))
+    if not lines:
+        raise UsageError(
+            f"{asked}: is no rule and fits no symptom; `ssemedic rules` lists the rules"
+        )
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=rule is None)
     return 0
-
-
-def _explanation(rule: Rule) -> list[str]:
-    signs = ", ".join(
-        f"{s.kind} ({', '.join(map(str, s.statuses))})" if s.statuses else s.kind
-        for s in rule.explains
-    )
-    return [
-        f"{rule.id}  ({rule.layer}, {rule.severity})",
-        "",
-        rule.title,
-        "",
-        rule.text,
-        "",
-        f"Explains: {signs}",
-        f"Needs: {', '.join(rule.needs)}",
-    ]
 
 
 def _complain(sentence: str) -> None:

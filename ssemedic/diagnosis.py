@@ -141,7 +141,7 @@ def verdict(case: Case, causes: Sequence[Cause]) -> Verdict:
     if Severity.BROKEN in worst:
         return Verdict.UNKNOWN if _is_only_sent_on(case, causes) else Verdict.BROKEN
     outermost = case.topology.streams[-1] if case.topology.streams else None
-    if outermost is None or outermost.hop not in ("public", "devproxy"):
+    if outermost is None or outermost.hop not in ("public", "browser", "devproxy"):
         return Verdict.UNKNOWN
     if not outermost.is_event_stream or broken_configuration(case):
         return Verdict.UNKNOWN

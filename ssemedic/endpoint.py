@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from ssemedic.accepted import Accepted, AcceptedError, accepted_of
+from ssemedic.probe.request import is_secret
+from ssemedic.probe.sending import MARKER
+
 #: The characters of RFC 3986; braces are not among them, so no template hides in a URL.
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+\Z")
 #: As a browser sends it (RFC 6454, section 6.2): no path, no slash at its end.
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@]+")
+
+#: What a message can be published to: no wildcard, nothing that would end a line.
+_SUBJECT = re.compile(r"[^\s*>\x00-\x1f]{0,256}")
+#: What a value of the inventory may be, and how that is said. None of them can end a line.
+_SHAPES = {
+    "token_parameter": (r"[A-Za-z0-9._~\[\]-]{0,64}", "the name of a query parameter"),
+    "unit": (r"(?!-)[A-Za-z0-9:_.\\@-]{1,255}", "a unit name such as notify.service"),
+    "upstream": (r"[!-~]{1,255}", "host:port or unix:/path"),
+}
+
+
+_PATH = r"/[^\x00-\x1f\\]{0,1024}"
+_SERVICE = {
+    "command": (r"/[^\x00-\x1f]{0,4000}(?<!\\)", "a command line that begins with a full path"),
+    "user": (r"[a-z_][a-z0-9_-]{0,30}", "the name of a user"),
+    "directory": (_PATH, "a full path"),
+    "environment_file": (_PATH, "a full path"),
+}
 
 
 class EndpointError(ValueError):
@@ -20,15 +43,36 @@ class EndpointError(ValueError):
 
 @dataclass(frozen=True)
 class Message:
-    """How to send a test message: POST ``body`` as JSON to ``path`` of the same origin.
+    """How to send a test message: ``body`` as JSON to ``path`` of the same origin.
 
-    The answer's JSON field ``id`` must come back in the data of an event. Sent only
-    to prove a repair.
+    The answer's JSON field ``id`` must come back in the data of an event. Where ``path`` is
+    "", the body is published on the ``subject`` of the broker that the service is connected
+    to, by its host. ``{marker}`` in the body and in the subject becomes a text that no other
+    message has; without an id in the answer it is what must come back. ``event`` is the name
+    that the event must have, "" for any. Sent to prove a repair, and as a canary where
+    that is allowed (`Endpoint.canary`).
     """
 
     path: str
     body: Mapping[str, Any] = field(default_factory=dict)
     id: str = "id"
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    subject: str = ""
+    event: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """How to run the service where the host has no unit for it: then one is written whole.
+
+    ``command`` is its full command line. Without a ``user`` systemd makes one up.
+    """
+
+    command: str
+    user: str | None = None
+    directory: str | None = None
+    environment_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +83,9 @@ class Endpoint:
     parameter that carries the token, or "" to send it as ``Authorization: Bearer``.
     ``keepalive_seconds`` is how often the app sends at least a comment.
     ``mask_access_log`` lets a repair give the stream an access log without tokens.
+    ``canary`` lets a diagnosis send the message, and watch the broker while it passes.
+    ``accepted`` are causes that stay as they are for now. ``service`` is how to run ``unit``
+    where no such unit exists.
     """
 
     url: str
@@ -51,6 +98,9 @@ class Endpoint:
     devproxy: str | None = None
     message: Message | None = None
     mask_access_log: bool = False
+    canary: bool = False
+    accepted: tuple[Accepted, ...] = ()
+    service: Service | None = None
 
 
 def endpoint_of(data: Mapping[str, Any]) -> tuple[Endpoint, str | None]:
@@ -75,12 +125,23 @@ def endpoint_of(data: Mapping[str, Any]) -> tuple[Endpoint, str | None]:
     for name in ("keepalive_seconds",):
         if name in values:
             values[name] = _number(name, values[name])
+    for name, (shape, said) in _SHAPES.items():
+        if name in values and not re.fullmatch(shape, str(values[name])):
+            raise EndpointError(f"endpoint: {name} is {str(values[name])!r:.80}, must be {said}")
     if "origin" in values:
         values["origin"] = checked_origin(str(values["origin"]))
-    if "mask_access_log" in values:
-        values["mask_access_log"] = _truth("mask_access_log", values["mask_access_log"])
+    for name in ("mask_access_log", "canary"):
+        if name in values:
+            values[name] = _truth(name, values[name])
+    if "service" in values:
+        values["service"] = _service(values["service"], bool(values.get("unit")))
     if "message" in values:
         values["message"] = message_of(values["message"])
+    if "accepted" in values:
+        try:
+            values["accepted"] = accepted_of(values["accepted"])
+        except AcceptedError as error:
+            raise EndpointError(f"endpoint: {error}") from error
     return Endpoint(**values), token
 
 
@@ -119,9 +180,29 @@ def _without_token(url: str, parameter: str) -> tuple[str, str | None]:
 
 def _number(name: str, value: object) -> float:
     try:
-        return float(str(value))
+        seconds = float(str(value))
     except ValueError as error:
-        raise EndpointError(f"endpoint: {name} is {value!r}, must be seconds") from error
+        raise EndpointError(f"endpoint: {name} is {value!r:.80}, must be seconds") from error
+    if not 0 < seconds < 86_400:
+        raise EndpointError(f"endpoint: {name} is {value!r:.80}, must be seconds of a day")
+    return seconds
+
+
+def _service(value: object, named: bool) -> Service:
+    """How to run the service, from inventory data; raises `EndpointError`."""
+    if not named:
+        raise EndpointError("endpoint: service needs unit, the name under which it will run")
+    known = {f.name for f in fields(Service)}
+    if not isinstance(value, Mapping) or not set(value) <= known or "command" not in value:
+        raise EndpointError(
+            f"endpoint: service must be an object with a command, of {', '.join(sorted(known))}"
+        )
+    given = {name: str(text) for name, text in value.items() if text not in (None, "")}
+    for name, text in given.items():
+        shape, said = _SERVICE[name]
+        if not re.fullmatch(shape, text):
+            raise EndpointError(f"endpoint: service.{name} is {text!r:.80}, must be {said}")
+    return Service(**given)
 
 
 def _truth(name: str, value: object) -> bool:
@@ -132,9 +213,45 @@ def _truth(name: str, value: object) -> bool:
 
 def message_of(value: object) -> Message:
     """How to send a message, from inventory data or JSON; raises `EndpointError`."""
-    if not isinstance(value, Mapping) or not str(value.get("path", "")).startswith("/"):
+    if not isinstance(value, Mapping):
+        raise EndpointError("endpoint: message must be an object with a path or a subject")
+    unknown = sorted(set(value) - {f.name for f in fields(Message)})
+    if unknown:
+        known = ", ".join(sorted(f.name for f in fields(Message)))
+        raise EndpointError(f"endpoint: message.{unknown[0]} is not known, must be one of {known}")
+    path, subject = str(value.get("path") or ""), str(value.get("subject") or "")
+    if not path.startswith("/") and (path or not subject):
         raise EndpointError("endpoint: message must be an object with a path that starts with /")
-    body = value.get("body") or {}
-    if not isinstance(body, Mapping):
-        raise EndpointError("endpoint: message.body must be an object")
-    return Message(str(value["path"]), dict(body), str(value.get("id", "id")))
+    if path and not re.fullmatch(r"/(?!/)[!-~]*", path):
+        raise EndpointError("endpoint: message.path must be a path of the same origin, in ASCII")
+    if path and subject:
+        raise EndpointError("endpoint: message has a path and a subject, must have one of them")
+    if not _SUBJECT.fullmatch(subject):
+        raise EndpointError(
+            "endpoint: message.subject must be what can be published to: no space, no * or >"
+        )
+    body, headers = value.get("body") or {}, value.get("headers") or {}
+    for name, item in (("body", body), ("headers", headers)):
+        if not isinstance(item, Mapping):
+            raise EndpointError(f"endpoint: message.{name} must be an object")
+    if subject and MARKER not in json.dumps(dict(body)):
+        raise EndpointError(f"endpoint: message.body must hold {MARKER}: it is what must come back")
+    for name in headers:
+        if is_secret(str(name)):
+            raise EndpointError(
+                f"endpoint: message.headers.{name} would carry a secret, which a report shows; "
+                "the message goes with the token of token_file"
+            )
+    method = str(value.get("method") or "POST").upper()
+    if method not in ("POST", "PUT", "PATCH", "GET"):
+        known = "POST, PUT, PATCH or GET"
+        raise EndpointError(f"endpoint: message.method is {method}, must be {known}")
+    return Message(
+        path=path,
+        body=dict(body),
+        id=str(value.get("id", "id")),
+        method=method,
+        headers={str(name): str(item) for name, item in headers.items()},
+        subject=subject,
+        event=str(value.get("event") or ""),
+    )

@@ -61,6 +61,9 @@ class Process:
     fds_soft: int | None
     fds_hard: int | None
     sockets: Mapping[str, int] = field(default_factory=dict)  # TCP state -> count
+    runtime: str = ""  # of its executable: "go", "rust", "node", "java", "dotnet", ...; "" unknown
+    settings: Mapping[str, str] = field(default_factory=dict)  # of its server's own files
+    own_network: bool | None = None  # True where it has another network namespace than the host
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,28 @@ class Listener:
     unit: str | None
     queue: int | None = None  # connections waiting to be accepted
     backlog: int | None = None  # how many may wait
+
+
+@dataclass(frozen=True)
+class ControlGroup:
+    """What the kernel enforces and counts for a unit, from the files of its control group.
+
+    A limit is the lowest of the unit's own and of the slices above it, None where there is
+    none; ``..._of`` names whose it is. Counts begin anew with each control group, so a
+    restart may lose them: 0 is no proof that nothing happened.
+    """
+
+    path: str
+    memory_bytes: int | None = None
+    memory_peak_bytes: int | None = None
+    memory_max: int | None = None
+    memory_max_of: str = ""
+    oom_kills: int | None = None
+    tasks: int | None = None
+    tasks_max: int | None = None
+    tasks_max_of: str = ""
+    tasks_refused: int | None = None
+    throttled_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +122,7 @@ class Unit:
     active_since: float | None  # epoch seconds
     properties: Mapping[str, str]  # raw, as printed, for what has no field of its own
     files: tuple[TextFile, ...] = ()
+    cgroup: ControlGroup | None = None
 
     def prop(self, name: str) -> str:
         """A raw property, "" where systemd did not print it."""
@@ -113,11 +139,55 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Log:
-    """The newest lines of one source: "journal:UNIT" or a path."""
+    """The newest lines of one source: "journal:UNIT" or a path.
+
+    ``unit`` is the service that writes the file, "" where that is not known.
+    """
 
     source: str
     lines: tuple[LogLine, ...]
     truncated: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class LogClass:
+    """Lines of one kind (see `ssemedic.log_classes.KINDS`) in one log, within a day.
+
+    ``near`` is how many were written while our own streams were open; ``wordings`` maps a
+    program's wording to how often it was used; ``samples`` are the newest of each. Times are
+    epoch seconds, None where the lines carry none.
+    """
+
+    kind: str
+    count: int
+    first: float | None
+    last: float | None
+    near: int = 0
+    wordings: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[LogLine, ...] = ()
+
+    @property
+    def per_minute(self) -> float | None:
+        """How often, between the first and the last; None where that is under a minute."""
+        if self.first is None or self.last is None or self.last - self.first < 60.0:
+            return None
+        return (self.count - 1) * 60.0 / (self.last - self.first)
+
+
+@dataclass(frozen=True)
+class LogScan:
+    """One log and its rotated files, counted on the host by classes of lines.
+
+    ``bytes`` is how much was read; ``unread`` says what was not, "" where all of a day was.
+    """
+
+    source: str
+    unit: str = ""
+    files: int = 0
+    bytes: int = 0
+    unread: str = ""
+    classes: tuple[LogClass, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +275,41 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """A place to which this host holds many connections, TIME_WAIT included."""
+
+    address: str
+    port: int
+    states: Mapping[str, int]  # TCP state -> count
+
+    @property
+    def connections(self) -> int:
+        """How many of this host's ports it takes up."""
+        return sum(self.states.values())
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Bytes of one process that its clients do not take, over some seconds.
+
+    ``clients`` had unsent bytes at the first look and took none until the last; of them
+    ``gone`` do not even acknowledge. ``blocked`` threads of the process wait in a send to one of
+    them. ``grown_bytes`` is by how much the process grew meanwhile; where it ``ended``, the
+    numbers are those of the first look.
+    """
+
+    pid: int
+    unit: str | None
+    seconds: float
+    clients: int
+    queued_bytes: int
+    grown_bytes: int
+    gone: int = 0
+    blocked: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True)
 class Resources:
     """Memory, load, disks and sockets of the whole host."""
 
@@ -217,6 +322,28 @@ class Resources:
     files_max: int | None
     disks: tuple[Disk, ...]
     sockets: Mapping[str, int]  # TCP state -> count
+    kernel: Mapping[str, str] = field(default_factory=dict)  # sysctl name -> value
+    counters: Mapping[str, int] = field(default_factory=dict)  # of TCP, since the host started
+    grown: Mapping[str, int] = field(default_factory=dict)  # by how much, while we looked
+    pressure: Mapping[str, float] = field(default_factory=dict)  # "memory.some" -> % of 10 s
+    peers: tuple[Peer, ...] = ()  # the busiest first
+    stuck: tuple[Stuck, ...] = ()
+
+    def disk(self, path: str) -> Disk | None:
+        """The disk that holds a path, as far as its mount point is known."""
+        holding = [d for d in self.disks if f"{path}/".startswith(f"{d.mount.rstrip('/')}/")]
+        return max(holding, key=lambda d: len(d.mount), default=None)
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """The packet filter as root sees it: the output of one tool, cut nowhere.
+
+    ``tool`` is "nft" (its JSON) or "iptables-save"; ``rules`` is "" where there are none.
+    """
+
+    tool: str
+    rules: str
 
 
 @dataclass(frozen=True)
@@ -233,6 +360,46 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What passed through a broker on one subject or channel; payloads are not kept.
+
+    ``first`` is epoch seconds by the host's clock. ``canary`` is true where our message was
+    among them, at ``canary_at``.
+    """
+
+    subject: str
+    count: int
+    first: float
+    largest_bytes: int
+    canary: bool = False
+    canary_at: float | None = None
+
+
+@dataclass(frozen=True)
+class BrokerClient:
+    """One connection to a broker.
+
+    ``subscriptions`` is how many subjects, channels and patterns it hears, None where that is
+    not told; ``subjects`` names them where the broker does. ``delivered`` is how many messages
+    its subscriptions were given, ``sent`` how many it published, ``pending_bytes`` what waits
+    for it in the broker. ``since`` is epoch seconds. ``doing`` is what the broker says it does.
+    """
+
+    name: str
+    address: str = ""
+    pid: int | None = None
+    unit: str | None = None
+    process: str = ""
+    since: float | None = None
+    subscriptions: int | None = None
+    subjects: tuple[str, ...] = ()
+    delivered: int | None = None
+    sent: int | None = None
+    pending_bytes: int | None = None
+    doing: str = ""
+
+
+@dataclass(frozen=True)
 class Broker:
     """A message broker found on the host or named in the inventory."""
 
@@ -242,6 +409,52 @@ class Broker:
     reachable: bool
     detail: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Who is connected while the streams are open; None where the broker does not tell.
+    clients: tuple[BrokerClient, ...] | None = None
+    #: What was published while we watched; None where it was not watched.
+    published: tuple[Published, ...] | None = None
+    unwatched: str = ""  # why it was not watched
+
+    def of(self, unit: str | None) -> tuple[BrokerClient, ...]:
+        """The connections of a service's processes."""
+        return tuple(c for c in self.clients or () if unit and c.unit == unit)
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A message that was sent, with consent, while every hop was recorded.
+
+    ``how`` is "POST /path" or "nats subject"; ``at`` is when it was sent (epoch seconds, the
+    host's clock); ``needle`` is the text that must come back; ``answer`` tells how the service
+    answered after ``answered`` seconds. ``asked`` counts the streams that were opened beside the
+    hops' own, to see whether every one gets it. ``until`` is when watching ended.
+    """
+
+    how: str
+    at: float
+    until: float
+    accepted: bool
+    answer: str
+    needle: str = ""
+    answered: float | None = None
+    asked: int = 0
+    event: str = ""
+
+
+@dataclass(frozen=True)
+class EarlierChange:
+    """A change of ours that is not finished, or that the host undid while nobody looked.
+
+    ``phase`` is how far it is; ``by``, ``at`` (ISO 8601, UTC) and ``sentence`` tell how it ended;
+    ``seconds_left`` is how long the host still waits for its confirmation.
+    """
+
+    id: str
+    phase: str
+    by: str = ""
+    at: str = ""
+    sentence: str = ""
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +468,56 @@ class System:
     python: str
     privileged: bool
     virtualization: str | None = None
+    addresses: tuple[str, ...] = ()  # the host's own, loopback left out
+    selinux: str = ""  # "enforcing", "permissive", "" where the kernel runs without it
+    apparmor: bool | None = None
+
+
+@dataclass(frozen=True)
+class BrowserConnection:
+    """One attempt of an EventSource, in seconds since the first one began.
+
+    ``state`` is the readyState after it failed: 0 the browser comes back, 2 it gave up.
+    """
+
+    began: float
+    opened: float | None = None
+    failed: float | None = None
+    state: int | None = None
+
+
+@dataclass(frozen=True)
+class Browser:
+    """What only a page in a browser can tell; its streams are among the others, hop "browser".
+
+    ``origin`` is the page's, ``app_origin`` that of the app which is asked about.
+    ``policy`` is the directive of the page's Content-Security-Policy that forbade the
+    request, ``service_worker`` the script that controls the page, ``worker_answered`` is true
+    where it handled the request. ``opaque`` is true where the server did answer and the browser
+    kept the answer to itself. ``delivered`` tells of a test message that was taken; None where
+    none was. ``held`` is how long the EventSource was watched, in seconds.
+    """
+
+    name: str
+    origin: str
+    app_origin: str
+    credentials: bool = False
+    mixed: bool = False
+    policy: str | None = None
+    service_worker: str | None = None
+    worker_answered: bool = False
+    opaque: bool | None = None
+    preflight_refused: bool = False
+    connections: tuple[BrowserConnection, ...] = ()
+    held: float = 0.0
+    events: int = 0
+    unnamed: int = 0
+    delivered: bool | None = None
+
+    @property
+    def on_the_apps_origin(self) -> bool:
+        """True if what CORS does to this page it does to the app's."""
+        return self.origin == self.app_origin
 
 
 @dataclass(frozen=True)
@@ -274,9 +537,14 @@ class Evidence:
     resources: Resources | None = None
     clock: Clock | None = None
     brokers: tuple[Broker, ...] | None = None
+    canary: Canary | None = None
     streams: tuple[Stream, ...] | None = None
     names: tuple[HostName, ...] | None = None
     exposed: tuple[ExposedTokens, ...] | None = None
+    browser: Browser | None = None
+    log_scans: tuple[LogScan, ...] | None = None
+    firewall: Firewall | None = None
+    changes: tuple[EarlierChange, ...] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

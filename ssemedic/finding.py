@@ -74,7 +74,7 @@ class UnitRemedy:
     """Settings and state for one systemd service, by a drop-in.
 
     ``settings`` maps a section to its directives. ``state`` is "started",
-    "restarted" or "unchanged".
+    "restarted" or "unchanged". ``always`` restarts though no file changes. ``whole`` writes the unit itself, where there is none.
     """
 
     unit: str
@@ -82,6 +82,8 @@ class UnitRemedy:
     enabled: bool | None = None
     state: str = "unchanged"
     reset_failed: bool = False
+    whole: bool = False
+    always: bool = False
     disruption: Disruption = Disruption.RESTART
 
 

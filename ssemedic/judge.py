@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ssemedic.accepted import in_force, over
 from ssemedic.case import Case
 from ssemedic.diagnosis import Cause, Diagnosis, diagnose
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import Evidence
 from ssemedic.finding import Status
+from ssemedic.flow import flow_symptoms, note
 from ssemedic.held import held_symptoms
 from ssemedic.logged import logged_symptoms
+from ssemedic.page.seen import with_browser
 from ssemedic.plan import Plan, PlanError, plan
 from ssemedic.stream.detect import Expected, observe, origins
 from ssemedic.stream.varied import varied
@@ -48,7 +51,13 @@ def judge(
         origin=endpoint.origin, keepalive_seconds=endpoint.keepalive_seconds, window=window
     )
     counter_tests = varied((*topology.streams, *topology.counter), expected)
-    everywhere = (*observe(topology.streams, expected), *counter_tests)
+    everywhere = with_browser(
+        (*observe(topology.streams, expected), *counter_tests),
+        evidence.browser,
+        topology.streams,
+        expected,
+    )
+    everywhere += flow_symptoms(evidence, topology, everywhere)
     symptoms = origins(everywhere)
     kinds = {(s.hop, s.kind) for s in everywhere}
     noticed = (
@@ -58,13 +67,26 @@ def judge(
     symptoms += tuple(s for s in noticed if (s.hop, s.kind) not in kinds)
     case = Case(evidence, endpoint, topology, symptoms, token)
     diagnosis = _with(diagnose(case), also)
+    if said := note(evidence):
+        diagnosis = replace(diagnosis, notes=(*diagnosis.notes, said))
+    names = [cause.rule.id for cause in diagnosis.causes]
+    ended = over(endpoint.accepted, names, evidence.collected_at)
+    diagnosis = replace(diagnosis, notes=(*diagnosis.notes, *ended))
     try:
-        return Judgement(case, diagnosis, plan(case, diagnosis), everywhere=everywhere)
+        made = plan(case, _not_accepted(case, diagnosis))
+        return Judgement(case, diagnosis, made, everywhere=everywhere)
     except PlanError as error:
         notes = (*diagnosis.notes, f"no plan: {error}")
         return Judgement(
             case, replace(diagnosis, notes=notes), None, str(error), everywhere=everywhere
         )
+
+
+def _not_accepted(case: Case, diagnosis: Diagnosis) -> Diagnosis:
+    """What may be changed: what the inventory accepts stays as it is."""
+    accepted, at = case.endpoint.accepted, case.evidence.collected_at
+    left = tuple(c for c in diagnosis.causes if in_force(accepted, c.rule.id, at) is None)
+    return replace(diagnosis, causes=left)
 
 
 def _with(diagnosis: Diagnosis, also: Sequence[Cause]) -> Diagnosis:

@@ -39,7 +39,8 @@ class Counsel:
 
 @dataclass(frozen=True)
 class UnitPlan:
-    """The drop-in of one unit, merged with the one that is there, and the state to reach."""
+    """The drop-in of one unit, merged with the one that is there, or the unit itself where there
+    is none (then ``drop_in`` is its path), and the state to reach."""
 
     unit: str
     drop_in: str
@@ -49,6 +50,8 @@ class UnitPlan:
     state: str
     reset_failed: bool
     causes: tuple[str, ...]
+    mode: str = "dropin"  # "whole" where the unit itself is written
+    always: bool = False  # restarted though no file of it changes
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ def _in_good_time(finding: Finding) -> str:
         what = in_good_time(remedy)
     elif remedy is not None and not remedy.settings:
         running = remedy.state != "unchanged"
-        verb = ("enable --now" if running else "enable") if remedy.enabled else "start"
+        begin = "restart" if remedy.state == "restarted" else "start"
+        verb = ("enable --now" if running else "enable") if remedy.enabled else begin
         what = f"systemctl {verb} {remedy.unit}"
     else:
         what = f"{finding.where}: {finding.expected}"
@@ -179,7 +183,8 @@ def _later_drop_in(unit: Unit | None, remedy: UnitRemedy) -> str | None:
 
 
 def _unit(unit: Unit | None, name: str, remedies: Sequence[tuple[str, UnitRemedy]]) -> UnitPlan:
-    path = f"/etc/systemd/system/{name}.d/{DROP_IN}"
+    whole = any(remedy.whole for _, remedy in remedies)
+    path = f"/etc/systemd/system/{name}" + ("" if whole else f".d/{DROP_IN}")
     present = next((f for f in unit.files if f.path == path), None) if unit else None
     settings = _parse(present) if present else {}
     enabled: bool | None = None
@@ -201,6 +206,8 @@ def _unit(unit: Unit | None, name: str, remedies: Sequence[tuple[str, UnitRemedy
         state=state,
         reset_failed=reset,
         causes=tuple(rule_id for rule_id, _ in remedies),
+        mode="whole" if whole else "dropin",
+        always=any(remedy.always for _, remedy in remedies),
     )
 
 

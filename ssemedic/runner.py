@@ -12,6 +12,8 @@ from typing import Any
 
 import ansible_runner
 
+from ssemedic.report.secret_words import key_of_tags
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What to do about what Ansible says.
@@ -39,6 +41,7 @@ class Outcome:
     unreachable: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the task that failed
+    order: list[str] = field(default_factory=list)  # every host, as Ansible came to it
 
 
 def run(
@@ -47,10 +50,16 @@ def run(
     variables: Mapping[str, Any],
     progress: Progress,
     reporter: str = "sse_report",
+    *,
+    ended: Callable[[str], None] = lambda _: None,
+    forks: int = 0,
+    limit: str | None = None,
 ) -> Outcome:
     """Run a playbook of this project; raises `RunError` if it did not begin.
 
-    ``reporter`` is the action whose last result tells what the run found.
+    ``reporter`` is the action whose last result tells what the run found; ``ended`` hears of each
+    host when it has. ``forks`` is how many hosts are worked at at once (0: as ansible.cfg says),
+    ``limit`` a pattern of Ansible's.
 
     ``variables`` hold what the operator said, never what a host said: Ansible
     treats them as templates.
@@ -60,7 +69,10 @@ def run(
     outcome = Outcome()
 
     def hear(event: Mapping[str, Any]) -> bool:
+        known = len(outcome.reported)
         _hear(event, outcome, progress, reporter)
+        if len(outcome.reported) > known:
+            ended(list(outcome.reported)[-1])
         return False  # event data may hold host text: it stays off the disk
 
     with tempfile.TemporaryDirectory(prefix="ssemedic-") as private:
@@ -72,11 +84,14 @@ def run(
             extravars=dict(variables),
             event_handler=hear,
             quiet=True,
+            **({"forks": forks} if forks else {}),
+            **({"limit": limit} if limit else {}),
             envvars={
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 # ansible-runner finds ansible-playbook by PATH alone.
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
                 "ANSIBLE_NOCOLOR": "1",
+                **key_of_tags(),
             },
         )
     if not (outcome.reported or outcome.failed or outcome.unreachable):
@@ -90,6 +105,8 @@ def _hear(event: Mapping[str, Any], outcome: Outcome, progress: Progress, report
     host = str(data.get("host", ""))
     answer = data.get("res") or {}
     kind = event.get("event")
+    if host and host not in outcome.order:
+        outcome.order.append(host)
     if kind == "runner_on_start":
         progress(host, str(data.get("task", "")))
     elif kind == "runner_on_ok" and data.get("task_action") == reporter:

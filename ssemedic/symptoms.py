@@ -51,6 +51,7 @@ class Kind(StrEnum):
     FEW_STREAMS = "few_streams"  # the first tabs work, the next one fails
     NO_ROOM = "no_room"  # some cannot connect at all, the streams of others go on
     SIX_CONNECTIONS = "six_connections"  # the seventh tab hangs: no HTTP/2
+    BROWSER_REFUSED = "browser_refused"  # "Failed to fetch": the browser gives no reason
 
 
 #: What a symptom costs the people at the browser; all that are not named break the stream.

@@ -271,6 +271,8 @@ def _hops(
             label += f", {found.location.label}"
         hops.append(Hop("nginx", label, where, "inside"))
     hops.append(Hop("public", "the public URL", endpoint.url, "outside"))
+    if "browser" in by_name:
+        hops.append(Hop("browser", "a browser", by_name["browser"].url, "browser"))
     if "devproxy" in by_name:
         hops.append(Hop("devproxy", "the dev proxy", by_name["devproxy"].url, "outside"))
     return tuple(hops)

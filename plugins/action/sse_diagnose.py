@@ -7,6 +7,7 @@ With ``before``, the report of an earlier judgement, the result also holds the p
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return {**result, "changed": False, "candidates": candidates(evidence)}
             except ConfigError as error:
                 raise AnsibleActionFail(f"no url, and nginx: {error}") from error
+        if arguments.get("evidence_file"):
+            _keep(str(arguments["evidence_file"]), arguments.get("evidence"), assignment.token)
         also = _also(arguments.get("also"))
         judgement = judge(evidence, assignment.endpoint, assignment.judged_token, also)
         report = _plain(report_of(judgement))
@@ -66,6 +69,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 def _plain(data: Any) -> Any:
     """Through JSON, so that nothing but plain data passes from Ansible to the library."""
     return json.loads(json.dumps(data))
+
+
+def _keep(path: str, evidence: Any, token: str | None) -> None:
+    """Write what was seen, unmasked, for its owner alone: a bundle is masked where it is made."""
+    kept = {"evidence": _plain(evidence), "secrets": [token] if token else []}
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump(kept, file)
+    except OSError as error:
+        raise AnsibleActionFail(f"evidence {path}: {error.strerror or error}") from error
 
 
 def _also(path: str | None) -> list[Cause]:

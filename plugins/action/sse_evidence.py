@@ -16,6 +16,9 @@ from ansible.plugins.action import ActionBase
 
 try:
     from ssemedic.assignment import AssignmentError, assignment_of
+    from ssemedic.evidence import encode
+    from ssemedic.page.chromium import BrowserError
+    from ssemedic.page.observe import observe
     from ssemedic.probe import outside
     from ssemedic.stream.record import Stream
 except ImportError as error:
@@ -48,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         module["streams"] = assignment is not None
         if assignment is not None:
             endpoint = assignment.endpoint
-            asked = {
+            asked: dict[str, Any] = {
                 "url": endpoint.url,
                 "token": assignment.token,
                 "token_parameter": endpoint.token_parameter,
@@ -56,9 +59,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "upstream": endpoint.upstream,
                 "unit": endpoint.unit,
             }
+            if endpoint.canary:
+                asked["canary"] = True
+                asked["message"] = encode(endpoint.message) if endpoint.message else None
             module.update({name: value for name, value in asked.items() if value is not None})
         requests = assignment.outside() if assignment else ()
-        with ThreadPoolExecutor(max_workers=len(requests) or 1) as threads:
+        with ThreadPoolExecutor(max_workers=len(requests) + 1) as threads:
+            opened = None
+            if requests and assignment and arguments.get("browser"):
+                opened = threads.submit(observe, requests[0], assignment.endpoint.origin)
             streams: list[Future[Stream]] = [threads.submit(outside.record, r) for r in requests]
             answer = self._execute_module(
                 module_name="sse_evidence", module_args=module, task_vars=task_vars
@@ -70,9 +79,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if isinstance(evidence, dict):
             evidence["host"] = (task_vars or {}).get("inventory_hostname", evidence.get("host"))
             evidence["streams"] = (evidence.get("streams") or []) + [r.to_dict() for r in records]
+            _add_browser(evidence, opened)
             _compare_clocks(evidence, result.pop("host_clock", None), received)
         result["changed"] = False
         return result
+
+
+def _add_browser(evidence: dict[str, Any], opened: Any) -> None:
+    """Put what a browser saw beside it, or the reason why none was there."""
+    if opened is None:
+        evidence.setdefault("missing", {})["browser"] = "no browser was asked; --browser opens one"
+        return
+    try:
+        stream, browser = opened.result()
+    except BrowserError as error:
+        evidence.setdefault("missing", {})["browser"] = f"browser: {error}"
+        return
+    evidence["streams"] = [*evidence["streams"], stream.to_dict()]
+    evidence["browser"] = encode(browser)
 
 
 def _compare_clocks(evidence: dict[str, Any], host_clock: float | None, received: float) -> None:

@@ -39,6 +39,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result["changed"] = False
         if not self._task.args.get("message"):
             result["stream"] = outside.record(public).to_dict()
-        elif assignment.endpoint.message:
+        elif assignment.endpoint.message and assignment.endpoint.message.path:
             result["message"] = send_and_watch(public, assignment.endpoint.message)
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ansible.plugins.action import ActionBase
 try:
     from ssemedic.assignment import AssignmentError, assignment_of
     from ssemedic.report import terminal
+    from ssemedic.report.clean import clean
     from ssemedic.report.finish import with_changes, with_preview
     from ssemedic.report.model import exit_code, revealed_by
     from ssemedic.report.redact import redact_report
@@ -36,7 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Return ``report``, ``code`` (the exit code it stands for) and ``sentence``."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        given: dict[str, Any] = json.loads(json.dumps(dict(self._task.args)))
+        given: dict[str, Any] = json.loads(json.dumps(dict(self._task.args), default=_day))
         if "report" not in given:
             return {**result, "changed": False, "candidates": given.get("candidates") or []}
         report = given["report"]
@@ -67,9 +69,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             changed=False,
             report=report,
             code=exit_code(report),
-            sentence=verdict_sentence(report),
+            # Ansible prints it where a repair is not proven, and escapes less than we do.
+            sentence=clean(verdict_sentence(report)),
         )
         return result
+
+
+def _day(value: Any) -> str:
+    """YAML reads an unquoted day as a date; a waiver has one."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _secrets(given: dict[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import time
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.sse_change.utf8 import sendable
 from ansible.module_utils.sse_host.collect import collect
 from ansible.module_utils.sse_host.limits import Limits
 from ansible.module_utils.sse_host.wanted import PATTERNS, Wanted
@@ -79,6 +80,18 @@ options:
         description: Where it listens, V(host:port).
         type: str
         required: true
+  canary:
+    description:
+      - Whether to send the O(message) while the streams are recorded, to open nine more streams
+        beside them, and to watch NATS and Redis while it passes. Everything else only reads.
+    type: bool
+    default: false
+  message:
+    description:
+      - How to send it - C(path), C(method), C(headers), C(body) and C(id), or C(subject) and
+        C(body).
+      - The reference service (role sse_service) is known without it.
+    type: dict
   window:
     description: How long each stream is watched, in seconds.
     type: float
@@ -149,6 +162,8 @@ def arguments() -> Dict[str, Any]:
         "units": {"type": "list", "elements": "str", "default": list(PATTERNS)},
         "log_files": {"type": "list", "elements": "str", "default": []},
         "brokers": {"type": "list", "elements": "dict", "default": [], "options": broker},
+        "canary": {"type": "bool", "default": False},
+        "message": {"type": "dict"},
         "window": {"type": "float", "default": 8.0},
         "streams": {"type": "bool", "default": True},
         "since_minutes": {"type": "int", "default": 60},
@@ -177,6 +192,8 @@ def wanted(options: Dict[str, Any]) -> Wanted:
         window=min(max(0.1, options["window"]), _MOST_SECONDS),
         streams=options["streams"],
         brokers=tuple(options["brokers"]),
+        canary=options["canary"],
+        message=options["message"] or None,
     )
 
 
@@ -191,7 +208,7 @@ def main() -> None:
     """Collect and answer."""
     module = _SilentModule(arguments(), supports_check_mode=True)
     options = module.params
-    evidence = collect(wanted(options))
+    evidence = sendable(collect(wanted(options)))
     # Ansible would blank every string and number that contains a secret's text, even by
     # accident: in base64 or in a size. The text is masked already, where it is text.
     module.no_log_values.clear()

@@ -20,10 +20,12 @@ options:
       - V(activated) makes the changes and leaves the timer armed.
       - V(committed) confirms them and stops the timer.
       - V(reverted) puts everything back, from an open or a confirmed change.
+      - V(recovered) undoes what an earlier run left half done, and tells what the host undid by
+        itself. A change that another run is proving now is refused.
       - V(described) tells of one change what it put in the place of what.
       - V(status) lists what was done here, and what the host undid by itself.
     type: str
-    choices: [activated, committed, reverted, described, status]
+    choices: [activated, committed, reverted, recovered, described, status]
     required: true
   changes:
     description: The paths to change.
@@ -109,6 +111,10 @@ options:
             type: str
             choices: [started, restarted, unchanged]
             default: unchanged
+          always:
+            description: Restart it even if none of its files changed, because it hangs.
+            type: bool
+            default: false
           reset_failed:
             description: Lift a start limit before.
             type: bool
@@ -161,6 +167,10 @@ validated:
   description: What was checked before anything changed.
   type: list
   returned: activated
+not_validated:
+  description: Why nothing was checked. In check mode a user who is not root gets the diff alone.
+  type: str
+  returned: activated in check mode, without root rights
 workers_before:
   description: nginx workers that accepted connections before.
   type: list
@@ -176,11 +186,11 @@ also_activates:
 recovered:
   description: Receipts of earlier changes that were left half done and are undone now.
   type: list
-  returned: activated
+  returned: activated, recovered
 undone_by_host:
   description: Receipts of changes that the host undid by itself and nobody was told of.
   type: list
-  returned: activated, status
+  returned: activated, recovered, status
 receipt:
   description: How the change ended, by whom (run, timer, boot, recovery) and when.
   type: dict
@@ -207,6 +217,13 @@ workers_leaving:
   description: nginx workers that only go on with the streams that were open before the reload.
   type: list
   returned: activated
+streams:
+  description:
+    - Who is connected to what is reloaded or restarted. Each with the unit C(of), the place C(at),
+      how many are C(open), what they C(will) do (stay in nginx's old workers, C(until) their
+      shutdown timeout if there is one, or drop) and, after the change, how many it C(kept).
+  type: list
+  returned: activated
 undone:
   description: Whether the host is as it was; false if putting it back failed too.
   type: bool
@@ -225,9 +242,11 @@ from ansible.module_utils.sse_change.transaction import (  # noqa: E402
     activate,
     commit,
     describe,
+    recovered,
     revert,
     status,
 )
+from ansible.module_utils.sse_change.utf8 import sendable  # noqa: E402
 
 CHANGE = {
     "path": {"type": "str", "required": True},
@@ -249,6 +268,7 @@ UNIT = {
         "choices": ["started", "restarted", "unchanged"],
         "default": "unchanged",
     },
+    "always": {"type": "bool", "default": False},
     "reset_failed": {"type": "bool", "default": False},
 }
 NGINX = {
@@ -263,7 +283,7 @@ ACTIVATION = {
 PARAMETERS = {
     "state": {
         "type": "str",
-        "choices": ["activated", "committed", "reverted", "described", "status"],
+        "choices": ["activated", "committed", "reverted", "recovered", "described", "status"],
         "required": True,
     },
     "changes": {"type": "list", "elements": "dict", "default": [], "options": CHANGE},
@@ -290,16 +310,19 @@ def main():
     try:
         result = perform(module.params, module.check_mode)
     except ChangeError as error:
-        module.fail_json(msg=error.sentence, undone=error.undone, **error.facts)
+        module.fail_json(**sendable(dict(error.facts, msg=error.sentence, undone=error.undone)))
     except OSError as error:
-        module.fail_json(msg="%s: %s" % (error.filename or "host", error.strerror), undone=None)
-    module.exit_json(**result)
+        said = "%s: %s" % (error.filename or "host", error.strerror)
+        module.fail_json(msg=sendable(said), undone=None)
+    module.exit_json(**sendable(result))
 
 
 def perform(given, check):
     host = Host()
     if given["state"] == "status":
         return status(host)
+    if given["state"] == "recovered":
+        return recovered(host, check)
     if given["state"] == "described":
         return describe(host, given["id"])
     if given["state"] == "activated":

@@ -1,4 +1,7 @@
-"""`ssemedic analyze`: judge an nginx configuration, with no host at all."""
+"""`ssemedic analyze`: judge what somebody sent, with no host at all.
+
+Here is what is said of nginx's configuration; every other file is in `analyze_file`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
+from ssemedic.commands.analyze_arguments import OF_CONFIGURATIONS
 from ssemedic.commands.output import UsageError
 from ssemedic.endpoint import Endpoint, EndpointError, endpoint_of
 from ssemedic.lint import Configuration, Judged, Level, judge, read_configuration, read_dumped
@@ -26,8 +32,28 @@ CLEAN, FOUND, UNKNOWN = 0, 1, 3
 _VERSION = re.compile(r"(\d+\.\d+\.\d+)")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, console: Console) -> int:
     """Judge, and say so; returns the exit code. Raises `UsageError`."""
+    if (arguments.file is None) is (arguments.nginx is None):
+        raise UsageError("analyze: needs either FILE or --nginx PATH")
+    if arguments.file is not None:
+        from ssemedic.commands import analyze_file
+
+        code = analyze_file.run(arguments, console)
+        if code is not None:
+            return code
+        arguments.nginx = str(arguments.file)
+    return _configured(arguments)
+
+
+def _configured(arguments: argparse.Namespace) -> int:
+    if arguments.format not in OF_CONFIGURATIONS:
+        raise UsageError(
+            f"--format: is {arguments.format}, must be one of "
+            f"{', '.join(OF_CONFIGURATIONS)} for nginx's configuration"
+        )
+    if arguments.report or arguments.output:
+        raise UsageError("--report and -o: are not for nginx's configuration")
     if not arguments.prefix.startswith("/"):
         raise UsageError(f"--prefix: {arguments.prefix} must be a full path, as /etc/nginx")
     if arguments.keepalive is not None and not arguments.keepalive > 0:

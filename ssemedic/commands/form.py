@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -38,14 +40,32 @@ def write_files(arguments: argparse.Namespace, report: Mapping[str, Any]) -> Non
     if arguments.json:
         save(arguments.json, as_json(report))
     if arguments.report:
-        try:
-            arguments.report.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{arguments.report}: {error.strerror or error}") from error
+        _make(arguments.report)
         for name, form in FORMS.values():
             save(arguments.report / name, form(report))
     if arguments.output:
         save(arguments.output, FORMS[arguments.format][1](report))
+
+
+def write_evidence(arguments: argparse.Namespace, seen: Path) -> None:
+    """Put the evidence, masked, beside the report that was made of it; raises `UsageError`.
+
+    ``seen`` is the private file in which the diagnosis left it whole.
+    """
+    from ssemedic.evidence import Evidence
+    from ssemedic.report.redact import redact_evidence
+
+    data = json.loads(seen.read_text("utf-8"))
+    masked = redact_evidence(Evidence.from_dict(data["evidence"]), data["secrets"])
+    _make(arguments.report)
+    save(arguments.report / "evidence.json", json.dumps(masked, indent=1) + "\n")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror or error}") from error
 
 
 def write_stdout(arguments: argparse.Namespace, report: Mapping[str, Any]) -> None:

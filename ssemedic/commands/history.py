@@ -1,4 +1,4 @@
-"""`ssemedic history`, `show` and `rollback`: what was changed on a host, and the way back."""
+"""`history`, `show`, `rollback` and `recover`: what was changed on a host, and the way back."""
 
 from __future__ import annotations
 
@@ -86,6 +86,24 @@ def rollback(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def recover(arguments: argparse.Namespace, console: Console) -> int:
+    """Undo what a run that was cut off left half done; tell what the host undid by itself."""
+    page = page_on(console)
+    answer = _ask(arguments, "playbooks/recover.yml", {})
+    for receipt in answer["undone_by_host"]:
+        page.put(page.host(f"{arguments.host}: {_told(receipt)}", WARN))
+    for receipt in answer["recovered"]:
+        page.put(page.host(f"{arguments.host}: {_told(receipt)}", GOOD))
+    if not answer["recovered"]:
+        page.put(page.host(f"{arguments.host}: nothing is left half done."))
+        return 0 if answer["undone_by_host"] else NOTHING
+    return 0
+
+
+def _told(receipt: Data) -> str:
+    return f"change {receipt['id']} was undone{_by(receipt)} at {receipt['at']}"
+
+
 def _changes(arguments: argparse.Namespace) -> list[Data]:
     """All that the host remembers, the last one first."""
     return list(reversed(_ask(arguments, "playbooks/history.yml", {})["transactions"]))
@@ -155,7 +173,7 @@ def _by(receipt: Data) -> str:
     words = {
         "timer": " by the host itself, because nobody confirmed it",
         "boot": " by the host itself, when it was restarted",
-        "recovery": " by the run after it, which found it half done",
+        "recovery": " by a later run, which found it half done",
     }
     return words.get(str(receipt.get("by")), "")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from ssemedic.endpoint import Message
 from ssemedic.probe import outside
 from ssemedic.probe.request import Request
+from ssemedic.probe.sending import MARKER, arrival, id_of, is_taken, message_request
 from ssemedic.stream.record import Stream
 
 #: The stream is given this long to open before the message is sent (seconds).
@@ -35,67 +35,35 @@ def _attempt(request: Request, message: Message, window: float) -> dict[str, Any
     with ThreadPoolExecutor(max_workers=1) as threads:
         watching = threads.submit(outside.record, replace(request, window=window))
         time.sleep(_HEAD_START)
-        answer = post(request, message)
+        marker = f"ssemedic-{secrets.token_hex(8)}"
+        answer = post(request, message, marker)
         stream = watching.result()
     number = id_of(answer, message.id)
+    if number is None and is_taken(answer) and MARKER in str(message.body):
+        number = marker
     if number is None:
         status = answer.status or answer.end.kind
-        return _outcome(False, False, None, f"POST {message.path} answered {status}")
+        return _outcome(False, False, None, f"{message.method} {message.path} answered {status}")
     sent_at = answer.started + (answer.phases.sent or 0.0)
-    arrived = arrival(stream, number)
+    arrived = arrival(stream, number, message.event)
     if arrived is None:
         return _outcome(True, False, None, f"no event with {message.id} {number} came back")
     seconds = max(0.0, stream.started + arrived - sent_at)
     return _outcome(True, True, seconds, f"event with {message.id} {number} came back")
 
 
-def post(request: Request, message: Message) -> Stream:
+def post(request: Request, message: Message, marker: str = "") -> Stream:
     """Send the message to the origin of the stream, with its token; the record of the answer."""
-    parts = urlsplit(request.url)
     return outside.record(
-        Request(
-            hop="public",
-            variant="message",
-            url=urlunsplit((parts.scheme, parts.netloc, message.path, "", "")),
-            method="POST",
-            headers=(("Content-Type", "application/json"), ("Accept", "application/json")),
-            token=request.token,
-            token_parameter="",
-            body=json.dumps(dict(message.body)).encode(),
-            window=5.0,
-            connect=request.connect,
-            ca_file=request.ca_file,
-            server_name=request.server_name,
-            verify=request.verify,
-            proxy_command=request.proxy_command,
-            proxy=request.proxy,
+        message_request(
+            replace(request, hop="public"),
+            message.path,
+            message.body,
+            message.method,
+            message.headers,
+            marker,
         )
     )
-
-
-def id_of(answer: Stream, name: str) -> str | None:
-    """The id that the answer gives the message; None where it was refused."""
-    if answer.status is None or not 200 <= answer.status < 300:
-        return None
-    try:
-        data = json.loads(answer.body)
-    except ValueError:
-        return None
-    value = data.get(name) if isinstance(data, dict) else None
-    return str(value) if value not in (None, "") else None
-
-
-def arrival(stream: Stream, number: str) -> float | None:
-    """Seconds from the stream's start to the read that completes the id; None if it never came."""
-    offset = stream.body.find(number.encode())
-    if offset < 0:
-        return None
-    end, total = offset + len(number), 0
-    for read in stream.reads:
-        total += read.size
-        if total >= end:
-            return read.at
-    return None
 
 
 def _outcome(sent: bool, delivered: bool, seconds: float | None, detail: str) -> dict[str, Any]:

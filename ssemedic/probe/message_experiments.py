@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ssemedic.endpoint import Message
-from ssemedic.probe.message import arrival, id_of, post
+from ssemedic.probe.message import post
 from ssemedic.probe.request import Request
+from ssemedic.probe.sending import arrival, id_of
 from ssemedic.stream.record import Stream
 
 #: Sizes of the messages that are tried, in bytes of padding, small to large.

@@ -113,14 +113,17 @@ def _service(report: Data, now: Present) -> Line:
     if cured:
         return Line(task, State.DONE, f"Repaired. It was: {_observed(report, cured)}", cured)
     rules = {rule.id for rule in all_rules() if rule.layer in layers}
-    skipped = [why for rule, why in report["skipped"].items() if rule in rules]
+    of_units = {rule.id for rule in all_rules() if rule.layer is Layer.SYSTEMD}
+    skipped = [why for rule, why in report["skipped"].items() if rule in of_units]
     if "units" in report["missing"] or skipped:
         why = report["missing"].get("units") or skipped[0]
         return Line(task, State.OPEN, f"Not seen: {why}")
     cleared = [rule for rule in report["cleared"] if rule in rules]
     if not cleared:
         return Line(task, State.OPEN, "The report holds nothing about the service.")
-    return Line(task, State.DONE, f"Checked and ruled out: {', '.join(cleared)}.")
+    unseen = sorted({why for rule, why in report["skipped"].items() if rule in rules})
+    more = f" Not seen: {'; '.join(unseen)}." if unseen else ""
+    return Line(task, State.DONE, f"Checked and ruled out: {', '.join(cleared)}.{more}")
 
 
 def _running(report: Data, now: Present) -> Line:

@@ -16,10 +16,12 @@ def with_preview(report: Report, preview: Task) -> Report:
     """The report with the diff of a dry run in its plan, or the reason why none can be had."""
     if not report["plan"]:
         return report
-    plan = {**report["plan"], "diff": _diff(preview)}
+    plan = {**report["plan"], "diff": _diff(preview), **_streams(preview)}
     notes = list(report["notes"])
     if preview.get("failed"):
         notes.append(f"the plan cannot be applied: {preview.get('msg', 'no reason given')}")
+    if preview.get("not_validated"):
+        notes.append(f"the plan was compared, and not validated: {preview['not_validated']}")
     return {**report, "plan": plan, "notes": notes}
 
 
@@ -43,7 +45,7 @@ def with_changes(
         verdict = None
     return {
         **report,
-        "notes": [*report["notes"], *_old_workers(changed, outcome)],
+        "notes": [*report["notes"], *_earlier(changed), *_old_workers(changed, outcome)],
         "plan": {**report["plan"], "diff": _diff(changed) or report["plan"]["diff"]},
         "changes": {
             "id": str(changed.get("id") or ""),
@@ -54,6 +56,7 @@ def with_changes(
             "seconds": changed.get("seconds"),
             "message": text,
             **_drift(changed, report["plan"]["diff"]),
+            **_streams(changed),
         },
         "proof": proof,
         "verdict": {
@@ -105,6 +108,37 @@ def _old_workers(task: Task, outcome: str) -> list[str]:
         f"({', '.join(str(int(pid)) for pid in leaving)}) still serve the streams that were open "
         "before, under the old configuration; each ends with its last stream, and a stream gets "
         "the new configuration when its browser connects again"
+    ]
+
+
+def _streams(task: Task) -> dict[str, Any]:
+    """Who is connected to what is reloaded or restarted; nothing where that was not counted."""
+    seen = task.get("streams")
+    if not isinstance(seen, list):
+        return {}
+    return {
+        "streams": [
+            {
+                "of": str(item["of"]),
+                "at": str(item["at"]),
+                "open": int(item["open"]),
+                "will": str(item["will"]),
+                "until": str(item.get("until") or ""),
+                "kept": None if item.get("kept") is None else int(item["kept"]),
+            }
+            for item in seen
+            if isinstance(item, Mapping)
+        ]
+    }
+
+
+def _earlier(task: Task) -> list[str]:
+    """What an earlier run left half done, and this one put back before it began."""
+    return [
+        f"change {receipt.get('id')}, which an earlier run left half done, was undone first: "
+        f"{receipt.get('sentence')}"
+        for receipt in task.get("recovered") or []
+        if isinstance(receipt, Mapping)
     ]
 
 

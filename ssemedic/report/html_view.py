@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ssemedic.finding import Layer
-from ssemedic.report import checklists, next_step, strip, timeline, tracks, words
+from ssemedic.report import canary_words, checklists, next_step, strip, timeline, tracks, words
 from ssemedic.report.alternatives import Alternatives, alternatives
 from ssemedic.report.present import Present, present
 from ssemedic.rules import Rule, all_rules
@@ -43,6 +43,10 @@ class DiffLine:
     text: str
 
 
+#: Rows of the test message that are no good news.
+_LOST = frozenset({"refused", "lost"})
+
+
 def view(report: Data) -> dict[str, Any]:
     """All that the template needs. Every text is still to be escaped."""
     now = present(report)
@@ -67,6 +71,8 @@ def view(report: Data) -> dict[str, Any]:
         "hops": _hops(report),
         "axis": _axis(report),
         "other_symptoms": _other_symptoms(report),
+        "canary": [(label, BAD if label in _LOST else "", told)
+                   for label, told in canary_words.lines(report.get("canary"))],
         "causes": [_cause(report, now, n) for n in range(len(report["causes"]))],
         "unexplained": [words.symptom(s) for s in report["unexplained"]],
         "plan": _plan(report),
@@ -242,6 +248,7 @@ def _cause(report: Data, now: Present, place: int) -> dict[str, Any]:
         **cause,
         "number": place + 1,
         "cured": place in now.cured,
+        "waiver": words.accepted(cause),
         "look": {"broken": BAD, "degraded": WARN}.get(cause["severity"], UNSEEN),
         "explains": [words.symptom(by_id[i]) if i in by_id else i for i in cause["explains"]],
         "against": against,
@@ -287,6 +294,9 @@ def _plan(report: Data) -> dict[str, Any] | None:
     shown = [_directive(line) for line in nginx.get("directives", ())] if not plan["diff"] else []
     return {
         "disruption": f"{disruption[:1].upper()}{disruption[1:]}.",
+        "crowd": [words.crowd(seen) for seen in plan.get("streams") or ()]
+        if report["changes"] is None
+        else [],
         "lines": shown,
         "units": [(unit["unit"], _unit_lines(unit)) for unit in plan["units"]],
         "notes": nginx.get("notes", []),
@@ -303,6 +313,7 @@ def _changes(report: Data) -> dict[str, Any] | None:
     workers = changes["workers"]
     rows = [("why", changes["message"])] if changes["message"] else []
     rows += [("file", path) for path in changes["files"]]
+    rows += [("connected", words.crowd(seen)) for seen in changes.get("streams") or ()]
     rows += [("id", changes["id"])] if changes["id"] else []
     if workers:
         pids = [", ".join(map(str, workers[when])) or "none" for when in ("before", "after")]

@@ -6,7 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ssemedic.accepted import Accepted, in_force
 from ssemedic.diagnosis import Cause, Verdict
+from ssemedic.earlier import earlier
 from ssemedic.evidence import encode
 from ssemedic.finding import (
     Advice,
@@ -18,6 +20,7 @@ from ssemedic.finding import (
     Status,
     UnitRemedy,
 )
+from ssemedic.flow import told
 from ssemedic.judge import Judgement
 from ssemedic.plan import Plan
 from ssemedic.rules import all_rules
@@ -50,12 +53,25 @@ def report_of(judgement: Judgement) -> Report:
             for hop in case.topology.hops
         ],
         "symptoms": [_symptom(symptom) for symptom in case.symptoms],
-        "causes": [_cause(cause) for cause in diagnosis.causes],
+        "causes": [
+            _cause(cause, in_force(case.endpoint.accepted, cause.rule.id, evidence.collected_at))
+            for cause in diagnosis.causes
+        ],
         "cleared": list(diagnosis.cleared),
         "skipped": dict(diagnosis.skipped),
         "unexplained": [_symptom(symptom) for symptom in diagnosis.unexplained],
+        "canary": told(evidence, case.topology),
         "missing": dict(evidence.missing),
-        "notes": list(diagnosis.notes),
+        "logs": [
+            {
+                **encode(scan),
+                "classes": [
+                    {**encode(found), "per_minute": found.per_minute} for found in scan.classes
+                ],
+            }
+            for scan in evidence.log_scans or ()
+        ],
+        "notes": [*earlier(evidence), *diagnosis.notes],
         "plan": _plan(judgement.plan),
         "changes": None,
         "proof": None,
@@ -219,8 +235,20 @@ def exit_code(report: Report) -> int:
         return 4
     if verdict == Verdict.HEALTHY:
         return 0
+    if verdict == Verdict.DEGRADED and only_accepted(report):
+        return 0
     # What is only worth tidying explains nothing: then the cause is unknown all the same.
     return 1 if any(c["severity"] != Severity.HYGIENE for c in report["causes"]) else 3
+
+
+def only_accepted(report: Mapping[str, Any]) -> bool:
+    """True if all that does harm has a cause that the inventory accepts for now."""
+    harmful = [c for c in report["causes"] if c["severity"] != Severity.HYGIENE]
+    return (
+        bool(harmful)
+        and all(cause.get("accepted") for cause in harmful)
+        and not report["unexplained"]
+    )
 
 
 def _stream(stream: Stream | None) -> dict[str, Any] | None:
@@ -245,13 +273,13 @@ def _symptom(symptom: Symptom) -> dict[str, Any]:
     return {"id": symptom.id, **encode(symptom)}
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
+def _cause(cause: Cause, accepted: Accepted | None) -> dict[str, Any]:
     finding = cause.finding
     return {
         "rule": cause.rule.id,
         "title": cause.rule.title,
         "status": cause.status,
-        "severity": cause.rule.severity,
+        "severity": cause.severity,
         "layer": cause.rule.layer,
         "hop": finding.hop,
         "where": finding.where,
@@ -259,8 +287,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "expected": finding.expected,
         "evidence": list(finding.evidence),
         "explains": list(cause.explains),
-        "remedy": _remedy(finding.remedy),
+        "remedy": None if accepted else _remedy(finding.remedy),
         "advice": [encode(advice) for advice in finding.advice],
+        "accepted": {"reason": accepted.reason, "until": accepted.until} if accepted else None,
     }
 
 

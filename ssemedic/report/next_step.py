@@ -99,6 +99,9 @@ def _idle(report: Data) -> tuple[Step, ...]:
     verdict = report["verdict"]["after"] or report["verdict"]["before"]
     if verdict == Verdict.HEALTHY:
         return (Step("nobody", "There is nothing to do."),)
+    if any(cause.get("accepted") for cause in report["causes"]):
+        said = "What is found is accepted in the inventory; nobody changes it while it is there."
+        return (Step("server team", said, None, "causes"),)
     if verdict == Verdict.UNKNOWN:
         said = "Give access to what could not be seen, then look again:"
         return (Step("server team", said, command(report, "diagnose"), "unseen"),)

@@ -109,7 +109,7 @@ def judged(kind: Kind, probed: Probed) -> bool:
         return False
     if kind == Kind.SILENT and probed.expected.keepalive_seconds is None:
         return False
-    if ours.end.kind == "not_recorded" or kind == Kind.NO_ROOM:  # only the host's log shows it
+    if ours.end.kind == "not_recorded" or kind in _ELSEWHERE:
         return False
     if kind in _OF_CONNECTION:
         return True
@@ -120,6 +120,8 @@ def judged(kind: Kind, probed: Probed) -> bool:
     return ours.is_event_stream
 
 
+#: Only the host's log shows the one, only a browser the other.
+_ELSEWHERE = frozenset({Kind.NO_ROOM, Kind.BROWSER_REFUSED})
 _OF_CONNECTION = frozenset(
     {Kind.UNREACHABLE, Kind.REFUSED, Kind.TLS_ERROR, Kind.NOT_HTTP, Kind.NO_ANSWER, Kind.RESET}
 )

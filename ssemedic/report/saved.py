@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssemedic.diagnosis import Verdict
+from ssemedic.evidence import Evidence, EvidenceError
 from ssemedic.report.model import SCHEMA, Report
 
 #: A report has a hundred kilobytes; what is larger than this (bytes) is none.
@@ -35,6 +36,23 @@ def read_report(path: Path) -> Report:
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: is not JSON: {error}") from error
     return checked(data, str(path))
+
+
+def read_evidence(path: Path) -> Evidence | None:
+    """The evidence in a file; None where there is no such file. Raises `EvidenceError`."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise EvidenceError(f"{path}: is larger than {LARGEST} bytes, so it is no evidence")
+        data = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise EvidenceError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise EvidenceError(f"{path}: is no JSON object, must be evidence of ssemedic")
+    return Evidence.from_dict(data)
 
 
 def checked(data: Any, name: str) -> Report:

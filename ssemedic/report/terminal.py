@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ssemedic.diagnosis import Verdict
 from ssemedic.finding import Severity, Status
-from ssemedic.report import strip, words
+from ssemedic.report import canary_words, strip, words
 from ssemedic.report.page import BAD, GOOD, MARK, QUIET, STRONG, WARN, Page, page_on
 from ssemedic.report.redact import redact
 from ssemedic.report.strip import Scale
@@ -102,6 +102,7 @@ def render_diagnosis(report: Data, console: Console, *, verbose: bool = False) -
     """The hops in a row, what each showed, the causes, and what is not known."""
     page = page_on(console)
     _hops(page, report)
+    _canary(page, report)
     _causes(page, report)
     _unexplained(page, report)
     _limits(page, report, verbose)
@@ -115,6 +116,7 @@ def render_plan(report: Data, console: Console) -> None:
     if not plan["empty"]:
         page.head("Plan")
         page.put(page.text(_disruption(plan), WARN), 2)
+        page.bullets(page.host(words.crowd(seen)) for seen in plan.get("streams") or ())
         for unit in plan["units"]:
             _unit(page, unit)
         if plan["nginx"]:
@@ -157,6 +159,7 @@ def render_changes(report: Data, console: Console) -> None:
     if changes["seconds"] is not None:
         rows.append(("took", words.brief(changes["seconds"])))
     page.rows([(page.text(name, QUIET), page.host(value)) for name, value in rows])
+    page.bullets(page.host(words.crowd(seen)) for seen in changes.get("streams") or ())
     render_drift(page, changes.get("drift") or ())
     undo = words.undo_command(report["host"], changes["id"])
     if undo and outcome in ("committed", "undo_failed"):
@@ -321,6 +324,17 @@ def _legend(page: Page) -> str:
     )
 
 
+def _canary(page: Page, report: Data) -> None:
+    rows = canary_words.lines(report.get("canary"))
+    if not rows:
+        return
+    page.head("Message")
+    bad = ("refused", "lost")
+    page.rows(
+        (page.text(label, BAD if label in bad else QUIET), page.host(said)) for label, said in rows
+    )
+
+
 def _causes(page: Page, report: Data) -> None:
     if not report["causes"]:
         return
@@ -339,6 +353,8 @@ def _causes(page: Page, report: Data) -> None:
         )
         page.rows([(page.text(label, QUIET), value) for label, value in rows], 5)
         page.bullets((page.host(item) for item in cause["evidence"]), 5)
+        if words.accepted(cause):
+            page.put(page.host(words.accepted(cause), WARN), 5)
 
 
 def _unexplained(page: Page, report: Data) -> None:

@@ -49,6 +49,7 @@ SHOWS: Mapping[str, str] = {
     Kind.FEW_STREAMS: "takes only some of the streams of one client",
     Kind.NO_ROOM: "has no connection left for another client",
     Kind.SIX_CONNECTIONS: "speaks no HTTP/2, so a browser opens six streams at most",
+    Kind.BROWSER_REFUSED: "refuses the stream and gives no reason",
 }
 
 #: How a record ended, by the kind of its end; {at} is the time since the start.
@@ -70,6 +71,7 @@ ENDS: Mapping[str, str] = {
     "limit_redirects": "redirected in a circle",
     "protocol_error": "not HTTP",
     "not_recorded": "not recorded",
+    "hidden": "failed after {at}, the browser does not say why",
 }
 
 DISRUPTIONS: Mapping[str, str] = {
@@ -88,6 +90,12 @@ OUTCOMES: Mapping[str, str] = {
     "check": "nothing was changed: this was a check",
 }
 
+#: What becomes of the connections that are open when a change is made; follows their number.
+_WILL = {
+    "stay": "will go on in its old workers, with the old settings until they connect again",
+    "drop": "will drop; browsers connect again by themselves",
+}
+
 #: What a proof compares, by its field, and how it is called.
 PROOF: Mapping[str, str] = {
     "gone": "gone",
@@ -99,6 +107,26 @@ PROOF: Mapping[str, str] = {
 
 #: Neither a shell nor Ansible sees anything but a word in these characters.
 _PASTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]*")
+
+
+def accepted(cause: Data) -> str:
+    """That a cause stays as it is, why and until when; "" where it counts."""
+    waiver = cause.get("accepted")
+    return f"accepted until {waiver['until']}: {waiver['reason']}" if waiver else ""
+
+
+def crowd(seen: Data) -> str:
+    """What becomes, or became, of those who are connected to one place of a service."""
+    number, kept = int(seen["open"]), seen["kept"]
+    counted = f"{number:,} open connection{'s' if number != 1 else ''}"
+    place = f"{seen['of']}, {seen['at']}"
+    if kept is None:
+        will = _WILL.get(seen["will"], seen["will"])
+        return f"{place}: {counted} {will}" + (
+            f", for {seen['until']} at most" if seen["until"] else ""
+        )
+    where = " in its old workers" if seen["will"] == "stay" and kept else ""
+    return f"{place}: of {counted} {kept:,} went on{where}, {number - kept:,} ended"
 
 
 def verdict_sentence(report: Data) -> str:
@@ -165,7 +193,8 @@ def is_grave(kind: str) -> bool:
 def hop_subject(hop: str) -> str:
     """A hop as the subject of a sentence."""
     names = {"app": "the app", "nginx": "nginx", "public": "the public URL"}
-    return {**names, "inner": "the second nginx", "devproxy": "the dev proxy"}.get(hop, hop)
+    outside = {"browser": "the browser", "devproxy": "the dev proxy"}
+    return {**names, "inner": "the second nginx", **outside}.get(hop, hop)
 
 
 def shown(stream: Data) -> str:

@@ -39,6 +39,7 @@ def dev_middleware_buffer(case: Case) -> Iterator[Finding]:
             f"{inner.hop}: {inner.size} bytes in {len(inner.reads)} reads in the same time",
         ),
         certainty=2,
+        out_of_reach=_only_a_browser(case),
         advice=(
             Advice(
                 Audience.FRONTEND,
@@ -50,3 +51,11 @@ def dev_middleware_buffer(case: Case) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _only_a_browser(case: Case) -> str:
+    """Why it could as well be compression: a browser always takes gzip, and was the only one."""
+    seen = case.topology.stream(HOP)
+    if seen is None or seen.vantage != "browser":
+        return ""
+    return "only a browser asked it, which takes gzip: a compressing middleware looks the same"

@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
+from ssemedic.rules.sd_exec_failed import exec_failure
+from ssemedic.rules.sd_memorymax_oom import oom_killed
+from ssemedic.rules.sd_port_conflict import conflict_of
 from ssemedic.symptoms import Kind
+from ssemedic.unit_journal import reason
 
 _EXIT = re.compile(r"Main process exited, code=(\w+), status=(\S+)")
 _STARTS = re.compile(r"\bStarted |Start request repeated too quickly")
@@ -34,8 +39,8 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
     answers 502 until somebody resets it.
     """
     unit = case.unit
-    if not start_limit_hit(case):
-        return
+    if not start_limit_hit(case) or ended_for_a_known_cause(case, unit):
+        return  # systemd gave up, but what ends the service each time is known
     exits = [match.groups() for line in case.unit_log() if (match := _EXIT.search(line.text))]
     code, status = exits[-1] if exits else (unit.exit_code, str(unit.exit_status))
     killed = code in ("killed", "dumped")
@@ -48,10 +53,12 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
         if exits or unit.exit_status is not None
         else f"the service could not even be started (Result={unit.result})",
     )
+    said = reason(case, unit)
     by_itself = Advice(
         Audience.SERVER,
         f"{unit.name} ends by itself {ended}; a restart would run into the limit "
-        f"again. Mend what it says in: journalctl -u {unit.name} -n 50, then: "
+        f"again. {f'Its last words: {said}. ' if said else ''}"
+        f"Mend what it says in: journalctl -u {unit.name} -n 50, then: "
         f"systemctl reset-failed {unit.name} && systemctl start {unit.name}",
     )
     yield Finding(
@@ -72,6 +79,11 @@ def sd_start_limit(case: Case) -> Iterator[Finding]:
         else None,
         advice=() if killed else (by_itself,),
     )
+
+
+def ended_for_a_known_cause(case: Case, unit: Unit) -> bool:
+    """True if another rule names what ends the service; how systemd takes it is no cause then."""
+    return bool(exec_failure(case, unit) or conflict_of(case, unit) or oom_killed(case, unit))
 
 
 def start_limit_hit(case: Case) -> bool:

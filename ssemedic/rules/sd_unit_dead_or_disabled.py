@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.endpoint import Service
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
-from ssemedic.rules.sd_start_limit import start_limit_hit
+from ssemedic.rules.sd_port_conflict import conflict_of, holds_what_is_anothers
+from ssemedic.rules.sd_start_limit import ended_for_a_known_cause, start_limit_hit
 from ssemedic.symptoms import Kind
+from ssemedic.unit_journal import lines_of, reason
 
 _ENDED = re.compile(r"Main process exited|Failed with result|Failed at step")
+_SKIPPED = re.compile(r"was skipped because of (?:an unmet condition check|.*?) \(([^)]+)\)")
 _TOLD_TO_END = (130, 143)  # 128 + SIGINT, SIGTERM: how some runtimes end when they are stopped
 _LATELY = 180.0  # seconds; a restart limit of systemd is rarely longer
 
@@ -33,17 +37,22 @@ def sd_unit_dead_or_disabled(case: Case) -> Iterator[Finding]:
     nginx = case.evidence.nginx
     if nginx is not None and nginx.unit and not nginx.running:
         proxy = case.evidence.unit(nginx.unit)
-        if proxy is not None and proxy.active_state in ("inactive", "failed"):
-            yield _dead(proxy, "nginx", _last_words(case, proxy), startable=nginx.test_ok is True)
+        down = proxy is not None and proxy.active_state in ("inactive", "failed")
+        if down and proxy is not None and not conflict_of(case, proxy):
+            yield _dead(
+                case, proxy, "nginx", _last_words(case, proxy), startable=nginx.test_ok is True
+            )
             if case.topology.unit is None:
                 return
     unit = case.unit
-    if start_limit_hit(case):
+    if holds_what_is_anothers(case):
         return
+    if start_limit_hit(case) or ended_for_a_known_cause(case, unit):
+        return  # that cause is known better
     if unit.active_state in ("inactive", "failed"):
-        yield _dead(unit, "app", _last_words(case, unit))
+        yield _dead(case, unit, "app", _last_words(case, unit))
     elif ends := _ends_again_and_again(case, unit):
-        yield _looping(unit, ends)
+        yield _looping(case, unit, ends)
     elif unit.unit_file_state == "disabled" and unit.active_state == "active" and _orphan(unit):
         yield Finding(
             hop="app",
@@ -69,7 +78,8 @@ def _ends_again_and_again(case: Case, unit: Unit) -> tuple[str, ...]:
     )
 
 
-def _looping(unit: Unit, ends: tuple[str, ...]) -> Finding:
+def _looping(case: Case, unit: Unit, ends: tuple[str, ...]) -> Finding:
+    why = reason(case, unit)
     return Finding(
         hop="app",
         where=unit.name,
@@ -78,29 +88,39 @@ def _looping(unit: Unit, ends: tuple[str, ...]) -> Finding:
         evidence=(
             f"ActiveState={unit.active_state} ({unit.sub_state}), NRestarts={unit.restarts}",
             f"journal of {unit.name}: {ends[-1]}",
+            *((f"the service's own last words: {why}",) if why else ()),
         ),
         certainty=3,
         advice=(
             Advice(
                 Audience.SERVER,
-                f"{unit.name} does not stay up, and systemd starts it again in vain. Its reason: "
-                f"journalctl -u {unit.name} -n 50",
+                f"{unit.name} does not stay up, and systemd starts it again in vain. "
+                f"{f'Mend what it says: {why}. ' if why else ''}"
+                f"All of it: journalctl -u {unit.name} -n 50",
             ),
         ),
     )
 
 
 def _last_words(case: Case, unit: Unit) -> tuple[str, ...]:
-    log = case.evidence.log(f"journal:{unit.name}")
-    return (f"last words: {log.lines[-1].text}",) if log and log.lines else ()
+    """Why the service itself says it ended, else what systemd said last."""
+    lines = lines_of(case, unit)
+    failed = unit.active_state == "failed"
+    words = (reason(case, unit) if failed else "") or (lines[-1].text if lines else "")
+    return (f"last words: {words}",) if words else ()
 
 
-def _dead(unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True) -> Finding:
+def _dead(
+    case: Case, unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True
+) -> Finding:
     """A finding for a unit that does not run; a remedy where starting it can help."""
+    if unit.load_state == "not-found" and case.endpoint.service is not None:
+        return _missing(unit, hop, case.endpoint.service)
     masked = unit.load_state == "masked" or unit.unit_file_state.startswith("masked")
     failing = unit.active_state == "failed" and _by_itself(unit)
     state = unit.unit_file_state or unit.load_state
-    by_hand = masked or failing or unit.load_state != "loaded" or not startable
+    unmet = "" if masked else _unmet(case, unit)
+    by_hand = masked or failing or bool(unmet) or unit.load_state != "loaded" or not startable
     return Finding(
         hop=hop,
         where=unit.name,
@@ -112,7 +132,7 @@ def _dead(unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True) 
             *words,
         ),
         certainty=3,
-        advice=(Advice(Audience.SERVER, _by_hand(unit, masked)),) if by_hand else (),
+        advice=(Advice(Audience.SERVER, _by_hand(unit, masked, unmet)),) if by_hand else (),
         remedy=None
         if by_hand
         else UnitRemedy(
@@ -124,6 +144,31 @@ def _dead(unit: Unit, hop: str, words: tuple[str, ...], startable: bool = True) 
     )
 
 
+def _missing(unit: Unit, hop: str, service: Service) -> Finding:
+    """There is no unit, and the inventory tells how the service is run: one is written."""
+    lines = {
+        "ExecStart": service.command,
+        "User": service.user,
+        "WorkingDirectory": service.directory,
+        "EnvironmentFile": service.environment_file,
+    }
+    return Finding(
+        hop=hop,
+        where=unit.name,
+        observed="there is no such unit: nothing starts the service",
+        expected=f"a unit that runs {service.command}",
+        evidence=(f"LoadState={unit.load_state}",),
+        certainty=3,
+        remedy=UnitRemedy(
+            unit.name,
+            {"Service": {key: value for key, value in lines.items() if value}},
+            enabled=True,
+            state="started",
+            whole=True,
+        ),
+    )
+
+
 def _by_itself(unit: Unit) -> bool:
     """True if the service failed of its own, so that it would fail again."""
     if unit.result in ("resources", "protocol"):
@@ -131,7 +176,20 @@ def _by_itself(unit: Unit) -> bool:
     return unit.exit_code == "exited" and unit.exit_status not in _TOLD_TO_END
 
 
-def _by_hand(unit: Unit, masked: bool) -> str:
+def _unmet(case: Case, unit: Unit) -> str:
+    """The condition for which systemd left out the last start; starting it would do nothing."""
+    if unit.prop("ConditionResult") != "no":
+        return ""
+    skipped = (_SKIPPED.search(line.text) for line in reversed(lines_of(case, unit)))
+    return next((match[1] for match in skipped if match), "")
+
+
+def _by_hand(unit: Unit, masked: bool, unmet: str) -> str:
+    if unmet:
+        return (
+            f"systemd leaves out {unit.name}, because {unmet} is not met: make it so, or take the "
+            f"condition out of the unit, then: systemctl start {unit.name}"
+        )
     if masked:
         return (
             f"{unit.name} is masked: somebody forbade it on purpose. If it should run: "

@@ -32,7 +32,9 @@ class Decoded:
 
 
 def coding(stream: Stream) -> str:
-    """The content coding, "" for none."""
+    """The content coding, "" for none, and for what a browser has decoded for its page."""
+    if stream.vantage == "browser":
+        return ""
     named = ", ".join(stream.header_values("content-encoding")).strip().lower()
     return "" if named == "identity" else named
 

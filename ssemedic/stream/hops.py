@@ -11,7 +11,7 @@ from ssemedic.stream.single import sent_at
 from ssemedic.symptoms import Kind, Symptom
 
 #: Inner to outer.
-HOPS = ("app", "inner", "nginx", "public", "devproxy")
+HOPS = ("app", "inner", "nginx", "public", "browser", "devproxy")
 
 #: A loaded machine can stall for this many seconds; less than that is no difference.
 STALL_SECONDS = 3.0

@@ -29,6 +29,13 @@ _CONSEQUENCES: dict[Kind, tuple[Kind, ...]] = {
     Kind.COMPRESSED: (Kind.NOT_PARSABLE,),
 }
 
+#: Any of these inside is all that a browser needs to refuse the answer without a word.
+_MAKES_A_BROWSER_REFUSE = frozenset(
+    {*_NO_CONNECTION, Kind.NOT_HTTP, Kind.NO_ANSWER, Kind.RESET, Kind.WRONG_STATUS}
+    | {Kind.MISSING_CORS, Kind.DUPLICATE_CORS, Kind.ERROR_WITHOUT_CORS, Kind.PREFLIGHT_REFUSED}
+    | {Kind.REDIRECT_LOOP, Kind.HTML_INSTEAD, Kind.WRONG_TYPE}
+)
+
 #: inner kind -> the statuses with which a proxy outside it gives up.
 _GIVES_UP: dict[Kind, tuple[int, ...]] = {
     **dict.fromkeys((*_NO_CONNECTION, Kind.NOT_HTTP, Kind.NO_ANSWER, Kind.RESET), _GATEWAY),
@@ -56,6 +63,8 @@ def is_consequence(
         return False
     if outer.kind in _NO_CONNECTION:
         return outer.kind == inner.kind and _same_listener(outer, inner, symptoms, hops)
+    if outer.kind == Kind.BROWSER_REFUSED and inner.kind in _MAKES_A_BROWSER_REFUSE:
+        return True
     if outer.kind == Kind.WRONG_STATUS:
         return _passes_status(outer, inner)
     if outer.kind in _BROKEN and _breaks_sooner(outer, inner):

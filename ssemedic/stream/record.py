@@ -30,6 +30,7 @@ END_KINDS = (
     "limit_redirects",  # more redirects than EventSource follows
     "protocol_error",  # not HTTP
     "not_recorded",  # the recorder itself could not start; detail says why
+    "hidden",  # a browser tells its page nothing: no connection, CORS, or a policy of its own
 )
 
 
@@ -174,5 +175,10 @@ class Stream:
         fields["reads"] = tuple(Read(float(at), int(size)) for at, size in data["reads"])
         fields["body"] = base64.b64decode(data["body"])
         fields["end"] = End(**data["end"])
+        if fields["end"].kind not in END_KINDS:
+            raise ValueError(f"end: kind is {fields['end'].kind!r:.40}, must be one that is known")
+        for name in ("hop", "vantage", "address", "url", "variant", "method", "reason"):
+            if not isinstance(data.get(name, ""), str):
+                raise TypeError(f"{name}: is {type(data[name]).__name__}, must be str")
         fields["redirects"] = tuple(str(url) for url in data.get("redirects", ()))
         return cls(**fields)

@@ -171,7 +171,7 @@ def test_a_url_that_cannot_be_asked_for_is_a_reason_and_no_failure() -> None:
 def test_a_section_that_breaks_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible.module_utils.sse_host import resources
 
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("no such luck")
 
     monkeypatch.setattr(resources, "read", broken)

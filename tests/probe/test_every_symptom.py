@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: Kinds that no client sees from the wire alone, and the lab fault that shows each.
 SHOWN_IN_THE_LAB = {Kind.NO_ROOM: "nginx_worker_connections"}
+#: What no client but a browser shows: tests/browser does.
+SHOWN_IN_A_BROWSER = {Kind.BROWSER_REFUSED}
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -319,8 +321,8 @@ LOOKS: dict[Kind, tuple[Look, Look]] = {
 }
 
 
-def test_every_kind_is_shown_by_a_server_or_by_a_fault_of_the_lab() -> None:
-    assert set(LOOKS) | set(SHOWN_IN_THE_LAB) == set(Kind)
+def test_every_kind_is_shown_by_a_server_a_browser_or_a_fault_of_the_lab() -> None:
+    assert set(LOOKS) | set(SHOWN_IN_THE_LAB) | SHOWN_IN_A_BROWSER == set(Kind)
     assert not set(LOOKS) & set(SHOWN_IN_THE_LAB)
     for fault in SHOWN_IN_THE_LAB.values():
         assert (ROOT / "lab" / "faults" / f"{fault}.yml").is_file()

@@ -103,6 +103,19 @@ _RESULT = {
         "locations": {"type": "array", "maxItems": 1, "items": _LOCATION},
         "relatedLocations": {"type": "array", "uniqueItems": True, "items": _LOCATION},
         "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+        "suppressions": {  # 3.27.23 and 3.35
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["kind"],
+                "properties": {
+                    "kind": {"enum": ["inSource", "external"]},
+                    "status": {"enum": ["accepted", "underReview", "rejected"]},
+                    "justification": {"type": "string"},
+                },
+            },
+        },
         "properties": {"type": "object"},
     },
 }

@@ -19,6 +19,9 @@ HERE = Path(__file__).parent
 NOW = 1_800_000_000.0
 WINDOW = 8.0
 
+#: Where who records a hop stands.
+_VANTAGES = {"public": "outside", "browser": "browser"}
+
 _EVENT = b"event: connected\ndata: {}\n\n"
 
 
@@ -52,8 +55,13 @@ class CaseFile:
         described = self.data.get("token")
         if described is None:
             return None
-        times = {key: NOW + value for key, value in described.items()}
-        return Token(length=400, is_jwt=True, algorithm="HS256", **times)
+        times = {k: NOW + v for k, v in described.items() if isinstance(v, (int, float))}
+        said = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in described.items()
+            if key not in times
+        }
+        return Token(**{"length": 400, "is_jwt": True, "algorithm": "HS256", **said, **times})
 
     def evidence(self, without: str | None = None) -> Evidence:
         data: dict[str, Any] = {
@@ -70,6 +78,9 @@ class CaseFile:
             "exposed": self.data.get("exposed"),
             "listeners": [_listener(x) for x in self.data.get("listeners", [{}])],
             "logs": [_log(source, lines) for source, lines in self.data.get("logs", {}).items()],
+            "brokers": [_broker(b) for b in self.data.get("brokers", [])],
+            "canary": _canary(self.data.get("canary")),
+            "browser": _browser(self.data.get("browser")),
             "resources": _resources(self.data.get("resources", {})),
             "system": _system(self.data.get("system", {})),
             "firewall": {"tool": "nft", "rules": "", **self.data.get("firewall", {})},
@@ -116,7 +127,7 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
     repeated = [[k, v] for k, v in given.get("also", [])]  # header lines that come twice
     return {
         "hop": given["hop"],
-        "vantage": "outside" if given["hop"] == "public" else "inside",
+        "vantage": _VANTAGES.get(given["hop"], "inside"),
         "variant": given.get("variant", ""),
         "address": given.get("address", {"app": "127.0.0.1:8000"}.get(given["hop"], "web1:8080")),
         "url": given.get("url", "http://web1:8080/events"),
@@ -145,6 +156,14 @@ def _stream(given: dict[str, Any]) -> dict[str, Any]:
             "detail": given.get("detail", ""),
         },
     }
+
+
+def _browser(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a page in a browser told; None where nobody opened one."""
+    if given is None:
+        return None
+    origin = given.get("origin", "http://web1:8080")
+    return {"name": "Chrome 131", "origin": origin, "app_origin": origin, **given}
 
 
 def _nginx(data: dict[str, Any]) -> dict[str, Any]:
@@ -299,6 +318,66 @@ def _host_name(given: dict[str, Any]) -> dict[str, Any]:
     """``hosts_changed`` counts in seconds from now; the workers started an hour ago."""
     changed = given.get("hosts_changed", -86400.0)
     return {"hosts_file": [], "error": "", **given, "hosts_changed": NOW + changed}
+
+
+def _broker(given: dict[str, Any]) -> dict[str, Any]:
+    """NATS by default. Times are seconds from now; what is published passed right away."""
+    published = given.get("published")
+    return {
+        "kind": "nats",
+        "address": "127.0.0.1:4222",
+        "unit": "nats-server.service",
+        "reachable": True,
+        "detail": "",
+        **given,
+        "facts": {"found": "the settings of notify.service name it", **given.get("facts", {})},
+        "clients": None
+        if given.get("clients", []) is None
+        else [_broker_client(c) for c in given.get("clients", [])],
+        "published": None
+        if published is None
+        else [
+            {
+                "count": 1,
+                "first": NOW + 1.5,
+                "largest_bytes": 120,
+                "canary_at": NOW + 1.5 if item.get("canary") else None,
+                **item,
+            }
+            for item in published
+        ],
+    }
+
+
+def _broker_client(given: dict[str, Any]) -> dict[str, Any]:
+    heard = given.get("subjects", [])
+    return {
+        "name": "notify",
+        "address": "127.0.0.1:50000",
+        "pid": 100,
+        "unit": "notify.service",
+        "process": "python3",
+        "subscriptions": len(heard),
+        **given,
+        "since": NOW + given.get("since", -3600.0),
+    }
+
+
+def _canary(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A message that was taken, 1.5 s after the streams began; its id is ``needle``."""
+    if given is None:
+        return None
+    return {
+        "how": "POST /api/chats/1/messages",
+        "accepted": True,
+        "answer": "202",
+        "needle": "c0ffee",
+        "answered": 0.002,
+        "asked": 5,
+        **given,
+        "at": NOW + given.get("at", 1.5),
+        "until": NOW + WINDOW,
+    }
 
 
 def _log(source: str, lines: list[Any]) -> dict[str, Any]:

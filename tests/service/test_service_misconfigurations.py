@@ -172,6 +172,31 @@ def test_a_listener_that_died_with_the_broker_is_deaf_and_a_blind_health_hides_i
     assert blind.health().json()["status"] == "ok"
 
 
+def test_a_message_on_another_subject_is_taken_and_never_arrives(
+    serve: Serve, connect: Connect
+) -> None:
+    service = serve(NOTIFY_PUBLISH_SUBJECT="fechatter.realtime.chat.{chat}")
+    stream = connect(service, token())
+    stream.next("connected")
+    assert service.post(token()).status_code == 202
+    stream.read(0.4)
+    assert b"event: message" not in stream.body
+    assert service.health().json()["status"] == "ok"
+
+
+def test_a_message_in_memory_reaches_the_streams_of_its_process_without_the_broker(
+    serve: Serve, connect: Connect
+) -> None:
+    service, other = serve(NOTIFY_FAN_OUT="memory"), serve()
+    near, far = connect(service, token()), connect(other, token())
+    near.next("connected")
+    far.next("connected")
+    number = service.post(token()).json()["id"]
+    assert near.next("message").data["id"] == number
+    far.read(0.4)
+    assert number.encode() not in far.body
+
+
 def test_a_blocked_loop_delays_every_request_at_once(serve: Serve, connect: Connect) -> None:
     service = serve(NOTIFY_TICK_SECONDS="0.05", NOTIFY_BLOCK_LOOP_SECONDS="0.3")
     connect(service, token()).next("tick")
@@ -215,3 +240,14 @@ def test_a_large_header_is_as_large_as_told(serve: Serve, connect: Connect) -> N
     stream = connect(serve(NOTIFY_HEADER_BYTES="6000"), token())
     assert stream.next().event == "connected"
     assert [len(value) for value in stream.header("x-trace")] == [6000]
+
+
+def test_a_session_cookie_for_another_path_is_set_everywhere_but_on_the_stream_that_wants_it(
+    serve: Serve, connect: Connect
+) -> None:
+    service = serve(NOTIFY_SESSION_COOKIE="Path=/api; HttpOnly", NOTIFY_SESSION_ONLY="on")
+    assert service.health().headers["set-cookie"] == "session=guest; Path=/api; HttpOnly"
+    refused = connect(service, token())
+    refused.read_to_end()
+    assert (refused.status, refused.header("set-cookie")) == (401, [])
+    assert b"missing_cookie" in refused.body

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sse_change.change import activation, planned
 from sse_change.errors import ChangeError
+from sse_change.pending import pending
 from sse_change.transaction import Host, activate, commit, recover, revert, status
 from transaction_driver import changes
 from transaction_tree import snapshot, watchdogs
@@ -301,3 +302,41 @@ def test_nobody_confirms_and_what_others_wrote_meanwhile_is_kept_aside(root: Pat
     [told] = status(Host(str(root)))["undone_by_host"]
     [aside] = told["put_aside"]
     assert Path(aside).read_bytes() == b"certbot\n"
+
+
+def test_a_timer_whose_lock_cannot_be_opened_says_so_in_one_sentence(root: Path) -> None:
+    identity = change(root)
+    lock = root / STATE / "lock"
+    lock.unlink()
+    lock.mkdir()
+    done = drive(root, "timer", "", "kill", identity)
+    assert done.returncode == 1
+    assert done.stderr == f"lock {lock}: Is a directory, must be a file\n"
+    lock.rmdir()
+    assert drive(root, "timer", "", "kill", identity).returncode == 0
+
+
+def test_a_timer_undoes_though_its_own_directory_has_become_read_only(root: Path) -> None:
+    before = snapshot(root)
+    identity = change(root)
+    with read_only(root / STATE):
+        assert drive(root, "timer", "", "kill", identity).returncode == 0
+        assert snapshot(root) == before
+    recover(Host(str(root)))
+    assert status(Host(str(root)))["unfinished"] is None
+
+
+def test_what_the_next_run_must_be_told_is_found_by_reading_alone(root: Path) -> None:
+    state = str(root / STATE)
+    identity = change(root)
+    [is_open] = pending(state)
+    assert (is_open["id"], is_open["phase"]) == (identity, "activated")
+    assert 500 < is_open["seconds_left"] <= 600
+    for pid in watchdogs(root):
+        os.kill(pid, 9)
+    assert drive(root, "timer", "", "kill", identity).returncode == 0
+    [undone] = pending(state)
+    assert (undone["by"], undone["phase"]) == ("timer", "reverted")
+    assert undone["sentence"].startswith("nobody confirmed the change in time")
+    change(root, [{"path": "/etc/nginx/n.conf", "content": "#\n"}])
+    assert [one["phase"] for one in pending(state)] == ["activated"]

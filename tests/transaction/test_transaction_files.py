@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sse_change import files, journal
+from sse_change import exchange, files, journal
 from sse_change.change import activation, planned
 from sse_change.errors import ChangeError
 from sse_change.transaction import Host, activate, commit, revert, status
+from sse_change.utf8 import sendable
 from transaction_driver import OURS, changes
 from transaction_tree import SITE, snapshot, watchdogs
 
@@ -220,8 +221,59 @@ def test_someone_who_writes_meanwhile_wins_and_nothing_is_lost(root: Path) -> No
         change(root, changes(root), step=interfere)
     assert error.value.undone is True
     assert error.value.sentence.startswith("/etc/nginx/legacy.conf: ")
-    [aside] = status(Host(str(root)))["transactions"][0]["receipt"]["put_aside"]
-    assert Path(aside).read_bytes() == b"certbot\n"
+    receipt = status(Host(str(root)))["transactions"][0]["receipt"]
+    assert receipt["theirs"] == ["/etc/nginx/legacy.conf"]
+    assert (root / "etc/nginx/legacy.conf").read_bytes() == b"certbot\n"
+    after = snapshot(root)
+    assert {k: v for k, v in after.items() if "legacy" not in k} == {
+        k: v for k, v in before.items() if "legacy" not in k
+    }
+
+
+LAST_MOMENT = {
+    "an edit": ("/etc/nginx/sites-enabled/site", "exchange"),
+    "a removal": ("/etc/nginx/legacy.conf", "move"),
+    "a new file": (OURS, "move"),
+}
+
+
+@pytest.mark.parametrize("what", LAST_MOMENT)
+def test_a_write_between_the_last_look_and_the_rename_is_not_lost(
+    root: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The kernel's call is the real one; certbot comes first in the moment before it."""
+    path, name = LAST_MOMENT[what]
+    [one] = [change for change in changes(root) if change["path"] == path]
+    target = (root / path.lstrip("/")).resolve()
+    real = getattr(exchange, name)
+
+    def too_late(first: str, second: str) -> None:
+        if not target.exists() or target.read_bytes() != b"certbot\n":
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(b"certbot\n")
+        real(first, second)
+
+    monkeypatch.setattr(exchange, name, too_late)
+    with pytest.raises(ChangeError, match="someone else changed it just now"):
+        change(root, [one])
+    assert target.read_bytes() == b"certbot\n"
+    left = [p.name for p in (root / "etc").rglob(".ssemedic-*")]
+    assert left == []
+
+
+def test_without_an_exchange_in_the_kernel_a_change_is_made_all_the_same(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(root)
+
+    def unknown(*_: object) -> None:
+        raise exchange.NotSupportedError("renameat2")
+
+    monkeypatch.setattr(exchange, "_rename", unknown)
+    done = change(root, changes(root))
+    assert (root / OURS.lstrip("/")).exists()
+    assert not (root / "etc/nginx/legacy.conf").exists()
+    revert(Host(str(root)), str(done["id"]))
     assert snapshot(root) == before
 
 
@@ -372,3 +424,9 @@ def test_bytes_are_written_as_given(root: Path) -> None:
     encoded = base64.b64encode(raw).decode()
     change(root, [{"path": "/etc/nginx/raw.conf", "content_b64": encoded}])
     assert (root / "etc/nginx/raw.conf").read_bytes() == raw
+
+
+def test_what_is_not_utf_8_is_sent_escaped_and_all_else_as_it_is() -> None:
+    told = {"a\udcff": ["caf\xe9", "\ud800x", 7, None, ("b\udc9b",)]}
+    assert sendable(told) == {"a\\xff": ["caf\xe9", "\\ud800x", 7, None, ["b\\x9b"]]}
+    json.dumps(sendable(told), ensure_ascii=False).encode("utf-8")

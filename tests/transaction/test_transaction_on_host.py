@@ -372,6 +372,35 @@ def test_old_workers_that_keep_a_stream_are_told(host: Host) -> None:
         done = host.perform("activate", changes=[], activation=always)
         assert len(done["workers_leaving"]) == 1, done
         assert set(done["workers_leaving"]) <= set(done["workers_before"])
+        [crowd] = [one for one in done["streams"] if one["at"] == "port 8080"]
+        assert (crowd["of"], crowd["will"], crowd["kept"]) == (
+            "nginx.service",
+            "stay",
+            crowd["open"],
+        )
         host.perform("commit", id=done["id"])
     finally:
         host.must("systemctl stop slow")
+
+
+def test_a_service_that_hangs_is_restarted_though_none_of_its_files_changed(host: Host) -> None:
+    pid = host.must("systemctl show notify -p MainPID --value")
+    wish = {"name": "notify.service", "state": "restarted"}
+    assert not host.perform("activate", changes=[], activation={"units": [wish]})["changed"]
+    # A stream at the service itself, to be told as one that drops.
+    host.must(
+        "systemd-run --quiet --collect --unit=held bash -c "
+        "'exec 3<>/dev/tcp/127.0.0.1/8000; sleep 600' && sleep 0.5"
+    )
+    always = {"units": [{**wish, "always": True}]}
+    told = host.perform("activate", changes=[], activation=always, check=True)["streams"]
+    done = host.perform("activate", changes=[], activation=always)
+    assert done["changed"], done
+    assert host.must("systemctl show notify -p MainPID --value") != pid
+    host.perform("commit", id=done["id"])
+    host.run("systemctl stop held")
+    assert [(one["of"], one["at"], one["will"]) for one in told] == [
+        ("notify.service", "port 8000", "drop")
+    ]
+    assert [one["kept"] for one in done["streams"]] == [0]
+    host.must("rm -rf /var/lib/ssemedic")

@@ -45,6 +45,7 @@ class UnitWish:
     enabled: bool | None
     state: str
     reset_failed: bool
+    always: bool = False  # restart it though none of its files changed: it hangs
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ def _unit(wish: Mapping[str, Any]) -> UnitWish:
         enabled=wish.get("enabled"),
         state=state,
         reset_failed=bool(wish.get("reset_failed")),
+        always=bool(wish.get("always")) and state == "restarted",
     )
 
 

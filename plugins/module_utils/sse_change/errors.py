@@ -17,3 +17,7 @@ class ChangeError(Exception):
         self.sentence = sentence
         self.undone = undone
         self.facts = facts
+
+
+class LockHeldError(ChangeError):
+    """Another process works on this host and does not end."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import json
 import os
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ChangeError
+from .errors import ChangeError, LockHeldError
 from .files import ABSENT, FILE, Look, make_directory, named, remove, sync_directory
 
 SCHEMA = 1
@@ -30,6 +31,9 @@ STAGED, ARMED, SWAPPING = "staged", "armed", "swapping"
 ACTIVATED, REVERTING = "activated", "reverting"
 COMMITTED, REVERTED, UNDO_FAILED = "committed", "reverted", "undo_failed"
 ENDED = (COMMITTED, REVERTED)
+#: Who undoes a change without a run that could tell of it.
+ALONE = ("timer", "boot")
+TOLD = "told"  # a file: some run has reported how the change ended
 
 _ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
@@ -85,6 +89,7 @@ class Journal:
     guard: Mapping[str, Any] = field(default_factory=dict)
     owner: Mapping[str, Any] = field(default_factory=dict)  # pid and start of who drives it
     live: bool = False
+    theirs: tuple[int, ...] = ()  # of ``kept``: others came first, so they stay as they are
     order: int = 0  # grows by one each time: the clock may have been set back meanwhile
     schema: int = SCHEMA
 
@@ -116,7 +121,7 @@ def prepare(state: str) -> None:
 @contextlib.contextmanager
 def locked(state: str, seconds: float) -> Iterator[None]:
     """Hold the host's one lock; ChangeError if another process keeps it for ``seconds``."""
-    descriptor = os.open(os.path.join(state, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open_lock(os.path.join(state, "lock"))
     try:
         end = time.monotonic() + seconds
         while True:
@@ -125,13 +130,26 @@ def locked(state: str, seconds: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= end:
-                    raise ChangeError(
+                    raise LockHeldError(
                         f"lock {state}/lock: held by another run for {seconds:.0f} s, must be free"
                     ) from None
                 time.sleep(0.1)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise ChangeError(f"lock {path}: {error.strerror}, must be a file", None) from error
+    try:
+        # An undo must also get through where the journal cannot be written any more.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ChangeError(f"lock {path}: {error.strerror}, must be a file", None) from error
 
 
 def directory(state: str, identity: str) -> str:
@@ -174,6 +192,7 @@ def load(where: str) -> Journal | None:
         for one in data["units"]
     )
     data["new_logs"] = tuple(data["new_logs"])
+    data["theirs"] = tuple(data.get("theirs") or ())
     data["directories"] = tuple(data["directories"])
     data["systemd_directories"] = tuple(data["systemd_directories"])
     return Journal(**data)
@@ -237,22 +256,18 @@ def untold(state: str) -> list[dict[str, Any]]:
     found = []
     for where in transactions(state):
         receipt = read_receipt(where)
-        if (
-            receipt
-            and receipt["by"] in ("timer", "boot")
-            and not os.path.exists(os.path.join(where, "told"))
-        ):
+        if receipt and receipt["by"] in ALONE and not os.path.exists(os.path.join(where, TOLD)):
             found.append(receipt)
     return found
 
 
 def mark_told(where: str) -> None:
-    _write(os.path.join(where, "told"), b"")
+    _write(os.path.join(where, TOLD), b"")
 
 
 def mark_untold(where: str) -> None:
     """How it ended may change once more, and by the host alone."""
-    remove(os.path.join(where, "told"))
+    remove(os.path.join(where, TOLD))
 
 
 def transactions(state: str) -> list[str]:

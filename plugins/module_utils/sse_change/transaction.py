@@ -14,7 +14,10 @@ from typing import Any
 from . import files, guard, journal, nginx, shadow, units
 from .change import Activation, Planned, UnitWish, difference, differences, refuse_drift
 from .errors import ChangeError
+from .exchange import install
+from .inflight import DROP, STAY, Crowd, crowds, shutdown_timeout, told, told_after
 from .journal import Journal, Kept, KeptUnit
+from .pending import pending
 from .process import started
 from .undo import Step, as_left, attempt, nothing, undo
 
@@ -50,6 +53,7 @@ class Intent:
     nginx_reload: bool
     nginx_master: int | None
     also_activates: tuple[str, ...]
+    crowds: tuple[Crowd, ...] = ()  # who is connected to what is reloaded or restarted
 
     @property
     def is_empty(self) -> bool:
@@ -72,9 +76,12 @@ def activate(
     """
     begun = time.monotonic()
     identity = journal.check_id(identity or journal.new_id())
+    may = not host.is_live or os.geteuid() == 0
     if check:
-        result, _, _ = _considered(host, changes, activation)
+        result = _considered(host, changes, activation)[0] if may else _compared(changes)
         return _timed(dict(result, id=identity), begun)
+    if not may:
+        raise ChangeError("this user: is not root, must be root to change a host")
     try:
         journal.prepare(host.state)
     except OSError as error:
@@ -93,6 +100,7 @@ def activate(
             state = _swap(where, state, intent.changes, step)
             state = _journal_at(where, state, journal.SWAPPING, live=True)
             result.update(_bring_to_life(intent, activation, step))
+            result["streams"] = told_after(intent.crowds)
             _journal_at(where, state, journal.ACTIVATED)
         except (ChangeError, OSError) as error:
             reason = error.sentence if isinstance(error, ChangeError) else _os_sentence(error)
@@ -180,6 +188,17 @@ def recover(host: Host, step: Step = nothing) -> list[dict[str, Any]]:
         return _settle_older(host.state, step)
 
 
+def recovered(host: Host, check: bool = False) -> dict[str, Any]:
+    """`recover`, and what the host undid by itself since a run last told of it."""
+    if check or not os.path.isdir(host.state):
+        waiting = [one for one in pending(host.state) if one["phase"] not in journal.ENDED]
+        return {"changed": bool(waiting), "recovered": [], "undone_by_host": []}
+    receipts = recover(host)
+    with journal.locked(host.state, LOCK_SECONDS):
+        told = _tell(host.state)
+    return {"changed": bool(receipts), "recovered": receipts, "undone_by_host": told}
+
+
 def status(host: Host) -> dict[str, Any]:
     """All transactions, the one that is open, and what the host undid by itself. Reads only."""
     listed = []
@@ -233,6 +252,18 @@ def describe(host: Host, identity: str) -> dict[str, Any]:
     }
 
 
+def _compared(changes: Sequence[Planned]) -> dict[str, Any]:
+    """What a user without root rights can tell of a change: what differs, and no more."""
+    refuse_drift(changes)
+    differing = [one for one in changes if one.differs]
+    return {
+        "changed": True,
+        "diff": differences(differing),
+        "validated": [],
+        "not_validated": "only root can test it as a whole and see what would be reloaded",
+    }
+
+
 def _considered(
     host: Host, changes: Sequence[Planned], activation: Activation
 ) -> tuple[dict[str, Any], Intent, bool]:
@@ -261,6 +292,7 @@ def _consider(
         "workers_before": list(nginx.serving(intent.nginx_master)),
         "workers_after": list(nginx.serving(intent.nginx_master)),
         "workers_leaving": list(nginx.leaving(intent.nginx_master)),
+        "streams": told(intent.crowds),
     }
     return result, intent, was_valid
 
@@ -275,19 +307,40 @@ def _intent(host: Host, changes: Sequence[Planned], activation: Activation) -> I
     if activation.nginx_reload and master is not None:
         found = nginx.installed(master)
         waiting = nginx.newer_than_workers(os.path.dirname(found.main), master) if found else ()
+    reload = (
+        activation.nginx_reload
+        and master is not None
+        and (touches_nginx or bool(waiting) or activation.nginx_always)
+    )
     wishes = [_unit_intent(wish, differing) for wish in activation.units]
+    wished = tuple(one for one in wishes if one is not None)
     return Intent(
         changes=differing,
-        units=tuple(one for one in wishes if one is not None),
+        units=wished,
         daemon_reload=any(
             wish.daemon_reload and _stale_definition(wish, differing) for wish in activation.units
         ),
-        nginx_reload=activation.nginx_reload
-        and master is not None
-        and (touches_nginx or bool(waiting) or activation.nginx_always),
+        nginx_reload=reload,
         nginx_master=master,
         also_activates=waiting,
+        crowds=_crowds(activation.nginx_unit, master if reload else None, wished),
     )
+
+
+def _crowds(
+    nginx_unit: str,
+    reloaded: int | None,
+    wished: Sequence[tuple[UnitWish, Mapping[str, str], str]],
+) -> tuple[Crowd, ...]:
+    found: list[Crowd] = []
+    restarted = {wish.name for wish, _, verb in wished if verb}
+    if reloaded is not None and nginx_unit not in restarted:
+        until = shutdown_timeout(nginx.installed(reloaded))
+        found += crowds(nginx_unit, reloaded, STAY, until)
+    for wish, state, verb in wished:
+        if verb:
+            found += crowds(wish.name, int(state.get("MainPID") or 0), DROP)
+    return tuple(found)
 
 
 def _unit_intent(
@@ -305,7 +358,7 @@ def _unit_intent(
     verb = ""
     if wish.state != "unchanged" and state.get("ActiveState") not in ("active", "reloading"):
         verb = "restart" if state.get("ActiveState") == "activating" else "start"
-    elif wish.state == "restarted" and (ours or units.outdated(state)):
+    elif wish.state == "restarted" and (ours or wish.always or units.outdated(state)):
         verb = "restart"
     enable = wish.enabled is not None and _enabled(state) != wish.enabled
     return (wish, state, verb) if verb or enable else None
@@ -487,13 +540,11 @@ def _swap(where: str, state: Journal, changes: Sequence[Planned], step: Step) ->
             files.write_aside(one.after, journal.temporary(state, number))
             step(f"aside {number}")
     for number, one in enumerate(changes):
-        if files.look(one.where) != one.before:
-            raise ChangeError(f"{one.path}: someone else changed it just now")
-        if one.after.kind == files.ABSENT:
-            files.remove(one.where)
-            files.sync_directory(os.path.dirname(one.where))
-        else:
-            files.swap(journal.temporary(state, number), one.where)
+        if not install(one.after, journal.temporary(state, number), one.where, one.before):
+            _journal_at(where, state, journal.SWAPPING, theirs=(number,))
+            raise ChangeError(
+                f"{one.path}: someone else changed it just now, and what they wrote stays"
+            )
         step(f"swapped {number}")
     return state
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Callable
 
 from . import boot, files, guard, journal, nginx, units
-from .errors import ChangeError
+from .errors import ChangeError, LockHeldError
 from .journal import Journal, Kept
 from .process import started
 
@@ -54,6 +54,9 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     aside: list[str] = []
     again: list[int] = []
     for number, kept in reversed(list(enumerate(state.kept))):
+        if number in state.theirs:
+            attempt(failures, partial(files.remove, journal.temporary(state, number)))
+            continue
         try:
             attempt(failures, partial(_restore, where, state, number, kept, aside))
         except _NoRoomError:
@@ -80,7 +83,10 @@ def undo(where: str, by: str, reason: str, step: Step = nothing) -> dict[str, An
     sentence = "{}: {}".format(
         reason, "; ".join(failures) if failures else "everything is as it was"
     )
-    receipt = journal.receipt(where, outcome, by, sentence, put_aside=aside, unwritten=unwritten)
+    theirs = [state.kept[number].path for number in state.theirs]
+    receipt = journal.receipt(
+        where, outcome, by, sentence, put_aside=aside, unwritten=unwritten, theirs=theirs
+    )
     attempt(unwritten, partial(journal.write_receipt, where, receipt))
     step("receipt")
     attempt(unwritten, partial(journal.save, where, state.at(outcome)))
@@ -99,13 +105,16 @@ def main(where: str, arguments: Sequence[str], step: Step = nothing) -> int:
     try:
         try:
             return _undo_locked(top, where, by, step)
-        except ChangeError:
+        except LockHeldError:
             state = journal.load(where)
             if state is None or not _end(state.owner):
                 raise
             return _undo_locked(top, where, by, step)
     except ChangeError as error:
         print(error.sentence, file=sys.stderr)
+        return 1
+    except OSError as error:  # a state directory that is gone, a disk that fails
+        print("{}: {}".format(error.filename or where, error.strerror), file=sys.stderr)
         return 1
 
 
@@ -220,6 +229,8 @@ def _differences(where: str, state: Journal) -> list[str]:
     """Read everything back: what counts is what is there, not what was called."""
     found = []
     for number, kept in enumerate(state.kept):
+        if number in state.theirs:
+            continue
         try:
             if not files.look(kept.where).same_thing(journal.thing_before(where, number, kept)):
                 found.append(f"{kept.path}: is not as it was")

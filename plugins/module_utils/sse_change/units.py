@@ -103,10 +103,10 @@ def sockets(pid: int) -> tuple[str, ...]:
         inodes |= _socket_inodes(one)
     found = set()
     for name in ("tcp", "tcp6"):
-        for fields in _table(f"/proc/{pid}/net/{name}"):
+        for fields in table(f"/proc/{pid}/net/{name}"):
             if len(fields) > 9 and fields[3] == "0A" and fields[9] in inodes:
                 found.add(f"port {int(fields[1].rpartition(':')[2], 16)}")
-    for fields in _table(f"/proc/{pid}/net/unix"):
+    for fields in table(f"/proc/{pid}/net/unix"):
         # Flag 0x10000 (SO_ACCEPTCON): it listens.
         if len(fields) > 7 and fields[3] == "00010000" and fields[6] in inodes:
             found.add("socket " + fields[7])
@@ -215,7 +215,8 @@ def _link(path: str) -> str | None:
         return None  # closed meanwhile
 
 
-def _table(path: str) -> list[list[str]]:
+def table(path: str) -> list[list[str]]:
+    """The lines of one of the kernel's tables in /proc, in fields, without its head."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return [line.split() for line in file.readlines()[1:]]

@@ -37,7 +37,7 @@ _URL = re.compile(
     r"\b(nats|tls|redis|rediss|postgres|postgresql)(?:\+\w+)?://(?:[^\s@/\"']*@)?"
     r"(\[[0-9a-fA-F:]+\]|[\w.\-]+)(?::(\d{1,5}))?"
 )
-_SCHEMES = {
+SCHEMES = {
     "nats": "nats",
     "tls": "nats",
     "redis": "redis",
@@ -70,6 +70,11 @@ class Place:
     address: str
     unit: str | None
     found: str
+
+
+def default_port(kind: str) -> int:
+    """Where a broker of that kind listens if nobody says otherwise."""
+    return _DEFAULT_PORTS[kind]
 
 
 def installed_units(unit_files: Iterable[str]) -> list[str]:
@@ -118,7 +123,7 @@ def urls(text: str) -> list[tuple[str, str]]:
     """Kind and "host:port" of every broker URL in a text; user and password are left behind."""
     found = []
     for scheme, host, port in _URL.findall(text):
-        kind = _SCHEMES[scheme]
+        kind = SCHEMES[scheme]
         found.append((kind, "%s:%s" % (host, port or _DEFAULT_PORTS[kind])))
     return found
 
@@ -195,7 +200,7 @@ def _nats(connection: socket.socket) -> tuple[str, dict[str, Any]]:
 
 def _nats_monitoring() -> dict[str, Any]:
     """Counts and subjects from the monitoring pages; what does not answer is left out."""
-    server, subs = _page("/varz"), _page("/connz?subs=1&limit=256")
+    server, subs = nats_page("/varz"), nats_page("/connz?subs=1&limit=256")
     names = ("connections", "subscriptions", "slow_consumers", "in_msgs", "out_msgs", "start")
     facts = {name: server[name] for name in names if name in server}
     subjects: dict[str, int] = {}
@@ -212,7 +217,8 @@ def _nats_monitoring() -> dict[str, Any]:
     return facts
 
 
-def _page(path: str) -> dict[str, Any]:
+def nats_page(path: str) -> dict[str, Any]:
+    """One page of NATS' monitoring as data, {} where it does not answer."""
     try:
         with _connect("127.0.0.1:8222") as connection:
             request = "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" % path

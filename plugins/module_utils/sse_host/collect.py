@@ -9,10 +9,13 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import (
     background,
+    broker_session,
     brokers,
     clock,
     exposed,
+    firewall,
     listeners,
+    log_sources,
     logs,
     matter,
     names,
@@ -22,13 +25,19 @@ from . import (
     resources,
     sockets,
     streams,
+    stuck,
     system,
+    tuning,
     units,
 )
+from ..sse_change import pending
 from .host import Host
+from .limits import UnavailableError
 from .wanted import Wanted
 
 SCHEMA = 1
+#: Where auditd keeps what SELinux and AppArmor refused; without it the kernel's log has it.
+AUDIT_LOG = "/var/log/audit/audit.log"
 _STREAM_GRACE = 8.0  # seconds past the window for connecting, TLS and slow machines
 
 Attempt = background.Attempt[Any]
@@ -39,15 +48,21 @@ def collect(wanted: Wanted) -> Dict[str, Any]:
     began, collected_at = time.monotonic(), time.time()
     host = Host(wanted)
     host.now("streams", lambda: streams.check(wanted))
-    recording, names, evidence = _look(host)
+    recording, session, names, evidence = _look(host)
     looked = time.monotonic() - began
     end = time.monotonic() + wanted.window + _STREAM_GRACE
     evidence["streams"] = recording.value(end) if recording is not None else None
+    session.finish(evidence)
+    _look_again(host, evidence["resources"])
 
     # Only now: what the host logged about our own streams says why they went as they did.
     again = time.monotonic()
     host.give_time()
     evidence["logs"] = _logs(host, names)
+    logs_of_host = evidence["logs"]
+    evidence["log_scans"] = host.now(
+        "log_scans", lambda: log_sources.scans(host, names, logs_of_host, collected_at)
+    )
     evidence["schema"] = SCHEMA
     evidence["host"] = evidence["system"]["hostname"] if evidence["system"] else ""
     evidence["collected_at"] = collected_at
@@ -56,11 +71,14 @@ def collect(wanted: Wanted) -> Dict[str, Any]:
     return evidence
 
 
-def _look(host: Host) -> Tuple[Optional[Attempt], List[str], Dict[str, Any]]:
+def _look(
+    host: Host,
+) -> Tuple[Optional[Attempt], broker_session.Session, List[str], Dict[str, Any]]:
     """Begin the streams as early as possible; meanwhile everything but the logs."""
     seconds = host.limits.command_seconds
     virtualization = host.start("virtualization", lambda: system.virtualization(seconds))
     backlogs = host.start("backlogs", lambda: sockets.backlogs(seconds))
+    filters = host.start("firewall", lambda: firewall.read(host.limits))
     host.table = host.now("processes", proc.table) or {}
     host.tcp = host.now("listeners", sockets.tcp) or []
     tested = _see_nginx(host)
@@ -68,17 +86,19 @@ def _look(host: Host) -> Tuple[Optional[Attempt], List[str], Dict[str, Any]]:
     resolving = _resolve(host)
     kept = _tokens_kept(host)
     host.unit_files = host.now("unit_files", units.installed) or {}
-    recording = _record(host)
+    under_way, recording = _record(host)
+    host.queues = stuck.Queues(host.table, host.opened)
     matters = matter.names(host)
     shown = host.start("units", lambda: units.show(matter.to_show(host, matters), host.limits))
     about = host.now("system", system.read)
     blocks = shown.value(host.deadline)
-    asked = _ask_brokers(host, blocks)
+    asked, session = _ask_brokers(host, blocks, under_way)
     described = host.now("units", lambda: matter.described(host, blocks, matters))
     evidence: Dict[str, Any] = {
         "units": described,
         "processes": host.now("processes", lambda: _processes(host, described or [])),
-        "resources": host.now("resources", lambda: resources.read(sockets.states(host.tcp))),
+        "resources": host.now("resources", lambda: _resources(host, blocks)),
+        "firewall": filters.value(host.deadline),
         "clock": host.now("clock", lambda: clock.read(matter.time_services(blocks))),
         "nginx": host.now("nginx", lambda: _nginx(host, tested)) if host.built else None,
         "listeners": _with_backlogs(host, backlogs),
@@ -86,12 +106,29 @@ def _look(host: Host) -> Tuple[Optional[Attempt], List[str], Dict[str, Any]]:
         "exposed": kept.value(host.deadline) if kept else None,
         "brokers": [x for x in (one.value(host.deadline) for one in asked) if x is not None],
         "system": about,
+        "changes": host.now("changes", _earlier_changes),
     }
     if evidence["nginx"] is not None and crowd is not None:
         evidence["nginx"]["streams_by_client"] = crowd.value(host.deadline)
     if about is not None:
         about["virtualization"] = virtualization.value(host.deadline)
-    return recording, matters, evidence
+    return recording, session, matters, evidence
+
+
+def _look_again(host: Host, found: Optional[Dict[str, Any]]) -> None:
+    """What became of the counters and of the clients' queues while the streams were recorded."""
+    if found is None:
+        return
+    found["grown"] = tuning.grown(found["counters"], tuning.counters())
+    found["stuck"] = host.now("resources.stuck", host.queues.since) or []
+
+
+def _earlier_changes() -> List[Dict[str, Any]]:
+    """What earlier changes left here; their journals are for root alone."""
+    try:
+        return pending.pending()
+    except PermissionError as error:
+        raise UnavailableError("what was changed here before is seen by root only") from error
 
 
 def _see_nginx(host: Host) -> Optional[Attempt]:
@@ -146,7 +183,7 @@ def _resolve(host: Host) -> Optional[Attempt]:
     return host.start("names", lambda: names.resolved(wanted, host.limits))
 
 
-def _record(host: Host) -> Optional[Attempt]:
+def _record(host: Host) -> Tuple[Optional[streams.Recording], Optional[Attempt]]:
     """Begin the streams, then see who owns the sockets, and try elsewhere if nobody does."""
     recording = streams.Recording(host.wanted, host.way, host.target)
     if host.records_streams:
@@ -155,14 +192,14 @@ def _record(host: Host) -> Optional[Attempt]:
     if "listeners" not in host.missing:
         host.listeners = host.now("listeners", lambda: _listeners(host))
     if not recording.begun:
-        return None
+        return None, None
     if host.listeners and not host.wanted.upstream:
         addresses = listeners.candidates(host.listeners, matter.likely(host))
         if _leads_nowhere(host):
             recording.try_elsewhere(addresses)
         else:
             recording.try_elsewhere_in_doubt(addresses)
-    return host.start("streams", recording.result)
+    return recording, host.start("streams", recording.result)
 
 
 def _leads_nowhere(host: Host) -> bool:
@@ -186,18 +223,22 @@ def _with_backlogs(host: Host, attempt: Attempt) -> Optional[List[Dict[str, Any]
     return host.listeners
 
 
-def _ask_brokers(host: Host, blocks: matter.Blocks) -> List[Attempt]:
+def _ask_brokers(
+    host: Host, blocks: matter.Blocks, recording: Optional[streams.Recording]
+) -> Tuple[List[Attempt], broker_session.Session]:
     found = host.listeners or []
     enabled = [block["Id"] for block in blocks or () if block.get("UnitFileState") == "enabled"]
     settings = host.now("settings", lambda: matter.settings(host, blocks)) or {}
     monitoring = any(item["port"] == 8222 for item in found)
-    return [
+    places = brokers.find(found, enabled, settings, host.wanted.brokers)[:8]
+    asked = [
         host.start(
             "broker:" + place.address,
             functools.partial(brokers.ask, place, monitoring, host.secrets),
         )
-        for place in brokers.find(found, enabled, settings, host.wanted.brokers)[:8]
+        for place in places
     ]
+    return asked, broker_session.Session(host, places, settings, recording)
 
 
 def _processes(host: Host, described: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
@@ -221,6 +262,16 @@ def _processes(host: Host, described: Sequence[Dict[str, Any]]) -> List[Dict[str
     )
 
 
+def _resources(host: Host, blocks: matter.Blocks) -> Dict[str, Any]:
+    """The disks that nginx and the service write to are among them."""
+    paths = matter.folders(blocks)
+    if host.config is not None and host.built is not None and host.instance is not None:
+        named = nginx.log_paths(host.config.contents, host.built, host.instance.prefix)
+        paths += [*named["access_log"], *named["error_log"]]
+        paths.append(host.built.path("http-proxy-temp-path", "proxy_temp"))
+    return resources.read(sockets.states(host.tcp), paths[:32])
+
+
 def _nginx(host: Host, tested: Optional[Attempt]) -> Dict[str, Any]:
     assert host.instance is not None
     assert host.built is not None
@@ -242,10 +293,16 @@ def _logs(host: Host, names: Sequence[str]) -> List[Dict[str, Any]]:
         named = nginx.log_paths(host.config.contents, host.built, host.instance.prefix)
         paths.update((path, host.wanted.path) for path in named["access_log"])
         paths.update((path, None) for path in named["error_log"])
+    written = host.now("logs.app", lambda: log_sources.of_app(host, names)) or {}
+    paths.update((path, None) for path in written)
     paths.update((path, None) for path in host.wanted.log_files)
+    if os.path.exists(AUDIT_LOG):
+        paths[AUDIT_LOG] = "denied"
     found = [host.now("kernel", lambda: logs.kernel(limits, secrets))]
     for path, word in list(paths.items())[-limits.logs :]:
         found.append(host.now(path, functools.partial(logs.file, path, limits, secrets, word)))
     answered, reasons = journal.value(host.deadline) or ([], {})
     host.missing.update(reasons)
+    for log in filter(None, found):
+        log["unit"] = written.get(log["source"], "")
     return answered + [log for log in found if log is not None]

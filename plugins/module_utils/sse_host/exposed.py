@@ -6,19 +6,16 @@ hash, and only while the count goes on, so that one in a hundred lines counts on
 
 from __future__ import annotations
 
-import bz2
-import glob
-import gzip
 import hashlib
 import lzma
 import os
 import re
-import stat
 import time
 import urllib.parse
 from dataclasses import dataclass, field
 from typing import IO, Any, Iterator, Sequence
 
+from . import log_files
 from .limits import UnavailableError
 from .masking import claims
 
@@ -29,10 +26,8 @@ _MOST_BYTES = 256 * 1024 * 1024  # of one file, its newest
 _MOST_TOKENS = 50000  # remembered at once: a few megabytes
 _BLOCK = 128 * 1024
 _OVERLAP = 16 * 1024  # nginx takes request lines of up to 8 KiB, and a log may escape them
-_MOST_FILES = 40
 _SHORTEST = 8
 _FAR = 1e11  # epoch seconds, in the year 5138
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z")
 
 
 @dataclass
@@ -62,18 +57,6 @@ def count(
     names = sorted({name for name in (*PARAMETERS, *parameters) if name}, key=len, reverse=True)
     search = _Search(_stems(names), _pattern(names))
     return [_count(log, search, end, time.time()).to_dict() for log in logs]
-
-
-def rotated(log: str) -> list[str]:
-    """The log and what logrotate made of it, newest first: app.log, app.log.1, app.log.2.gz,
-    app.log-20260101."""
-    found = {log: float("inf")}
-    for path in glob.glob(glob.escape(log) + "[.-][0-9]*"):
-        try:
-            found[path] = os.stat(path).st_mtime
-        except OSError:
-            continue  # rotated away meanwhile
-    return sorted(found, key=lambda path: -found[path])[:_MOST_FILES]
 
 
 @dataclass(frozen=True)
@@ -115,7 +98,7 @@ def _pattern(names: Sequence[str]) -> re.Pattern[bytes]:
 def _count(log: str, search: _Search, end: float, now: float) -> Count:
     result = Count(log)
     key, seen = os.urandom(16), set()
-    for path in rotated(log):
+    for path in log_files.rotated(log):
         if result.stopped:
             break
         before = len(seen)
@@ -166,7 +149,7 @@ def _judge(token: bytes, now: float, result: Count) -> None:
 
 def _tokens(path: str, search: _Search, end: float, result: Count) -> Iterator[bytes]:
     """Each token of a file as it is written, percent signs taken out. Constant memory."""
-    with _regular(path, result) as plain, _decoded(path, plain) as file:
+    with _regular(path, result) as plain, log_files.decoded(path, plain) as file:
         rest = b""
         while True:
             block = file.read(_BLOCK)
@@ -188,33 +171,11 @@ def _tokens(path: str, search: _Search, end: float, result: Count) -> Iterator[b
 
 def _regular(path: str, result: Count) -> IO[bytes]:
     """A regular file, from where its newest bytes begin."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    plain = os.fdopen(descriptor, "rb")
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        plain.close()
-        raise UnavailableError("is not a regular file")
-    if status.st_size > _MOST_BYTES and _ending(path) not in _PACKED:
-        plain.seek(status.st_size - _MOST_BYTES)
+    plain, size = log_files.opened(path)
+    if size > _MOST_BYTES and not log_files.packed(path):
+        plain.seek(size - _MOST_BYTES)
         result.stopped = "%s: only its newest %d MiB" % (path, _MOST_BYTES >> 20)
     return plain
-
-
-def _decoded(path: str, plain: IO[bytes]) -> IO[bytes]:
-    """Decompressed as it is read, so that a small file that unpacks to a huge one does no harm."""
-    if _ending(path) == ".gz":
-        return gzip.GzipFile(fileobj=plain)
-    if _ending(path) == ".bz2":
-        return bz2.BZ2File(plain)
-    if _ending(path) == ".xz":
-        return lzma.LZMAFile(plain)
-    if _ending(path) in _PACKED:
-        raise UnavailableError("is compressed in a way that is not read here")
-    return plain
-
-
-def _ending(path: str) -> str:
-    return os.path.splitext(path)[1]
 
 
 def _reason(error: Exception) -> str:

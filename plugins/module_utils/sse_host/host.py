@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from . import background, listeners, nginx, proc, sockets, streams
+from . import background, listeners, nginx, proc, sockets, streams, stuck
 from .wanted import Wanted
 
 
@@ -26,6 +26,7 @@ class Host:
         self.built: Optional[nginx.Build] = None
         self.config: Optional[nginx.Config] = None
         self.way = streams.Way()
+        self.queues = stuck.Queues({}, self.opened)
         self.deadline = 0.0
         self.give_time()
 

@@ -21,6 +21,8 @@ def names(host: Host) -> List[str]:
     found += [item["unit"] for item in host.listeners or [] if brokers.kind_of(item)]
     if app is None and not wanted.unit:
         found += _silent(host)
+    elif host.target is not None:
+        found += _rivals(host)
     distinct = [name for name in dict.fromkeys(found) if name and name.endswith(".service")]
     return distinct[: host.limits.units]
 
@@ -41,6 +43,24 @@ def _silent(host: Host) -> List[str]:
         return own
     place, port = listeners.split(host.target)
     return units.mentioning(host.unit_files, own, str(port) if port else place) + own
+
+
+def _rivals(host: Host) -> List[str]:
+    """The services of the admin that name the app's port: two may want it."""
+    port = listeners.split(host.target or "")[1]
+    own = units.made_by_admin(host.unit_files)
+    return units.mentioning(host.unit_files, own, str(port)) if port else []
+
+
+def folders(blocks: Blocks) -> List[str]:
+    """Where the services that matter keep what they write, as far as their units tell."""
+    found: List[str] = []
+    for block in blocks or ():
+        found += [path for path in [block.get("WorkingDirectory", "")] if path.startswith("/")]
+        for name in block.get("StateDirectory", "").split():
+            found.append("/var/lib/" + name)
+        found += [p for p in block.get("ReadWritePaths", "").split() if p.startswith("/")]
+    return found
 
 
 def likely(host: Host) -> List[str]:

@@ -39,6 +39,14 @@ def table(root: str = PROC) -> dict[int, Proc]:
     return processes
 
 
+def one(pid: int, root: str = PROC) -> Proc | None:
+    """The line of one process as it is now, None if it ended."""
+    text = _text(root, str(pid), "stat")
+    if text is None:
+        return None
+    return parse_stat(text, boot_time(root), os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGESIZE"))
+
+
 def parse_stat(text: str, boot: float, ticks: int, page: int) -> Proc | None:
     """/proc/PID/stat. The name may hold spaces and parentheses, so the last one counts."""
     opening, closing = text.find("("), text.rfind(")")
@@ -88,6 +96,15 @@ def nested(pid: int, root: str = PROC) -> bool:
 def _levels(pid: str, root: str) -> int:
     found = re.search(r"^NSpid:(.*)$", _text(root, pid, "status") or "", re.M)
     return len(found.group(1).split()) if found else 1
+
+
+def own_network(pid: int, root: str = PROC) -> bool | None:
+    """True for a process in another network namespace than ours; None where it is not seen."""
+    try:
+        theirs = os.readlink(os.path.join(root, str(pid), "ns", "net"))
+        return theirs != os.readlink(os.path.join(root, "self", "ns", "net"))
+    except OSError:
+        return None
 
 
 def file_limits(pid: int, root: str = PROC) -> tuple[int | None, int | None]:

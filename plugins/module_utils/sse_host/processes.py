@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from . import files, proc
+from . import files, proc, runtimes
 from .masking import arguments
 
 
@@ -23,11 +23,12 @@ def describe(
             continue
         process = table[pid]
         soft, hard = proc.file_limits(pid)
+        argv = proc.cmdline(pid)
         found.append(
             {
                 "pid": pid,
                 "name": process.name,
-                "cmdline": arguments(proc.cmdline(pid), secrets)[:1000],
+                "cmdline": arguments(argv, secrets)[:1000],
                 "user": files.user(user),
                 "unit": proc.unit(pid),
                 "started": process.started,
@@ -37,6 +38,8 @@ def describe(
                 "fds_soft": soft,
                 "fds_hard": hard,
                 "sockets": dict(sockets.get(pid, {})),
+                "own_network": proc.own_network(pid),
+                **runtimes.described(pid, argv),
             }
         )
     return found

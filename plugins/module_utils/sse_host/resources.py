@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
+
+from . import tuning
 
 _MOUNTS = ("/", "/run", "/tmp", "/var", "/var/log", "/var/lib", "/var/lib/nginx")  # noqa: S108
 
 
-def read(sockets: Mapping[str, int]) -> dict[str, Any]:
-    """`Resources` data; raises OSError where /proc is not readable."""
+def read(sockets: Mapping[str, int], paths: Sequence[str] = ()) -> dict[str, Any]:
+    """`Resources` data; raises OSError where /proc is not readable.
+
+    ``paths`` are files and folders whose disks matter beside the usual ones.
+    """
     with open("/proc/meminfo", encoding="ascii") as file:
         memory = parse_meminfo(file.read())
     used, most = _file_handles()
@@ -21,8 +26,12 @@ def read(sockets: Mapping[str, int]) -> dict[str, Any]:
         "cpus": os.cpu_count() or 1,
         "files_used": used,
         "files_max": most,
-        "disks": _disks(),
+        "disks": _disks([*_MOUNTS, *tuning.mounts_of(paths)]),
         "sockets": dict(sockets),
+        "kernel": tuning.settings(),
+        "counters": tuning.counters(),
+        "pressure": tuning.pressure(),
+        "peers": tuning.peers(),
     }
 
 
@@ -46,9 +55,9 @@ def _file_handles() -> tuple[int | None, int | None]:
     return int(used), int(most)
 
 
-def _disks() -> list[dict[str, Any]]:
+def _disks(mounts: Sequence[str]) -> list[dict[str, Any]]:
     seen, disks = set(), []
-    for mount in _MOUNTS:
+    for mount in mounts:
         try:
             device, space = os.stat(mount).st_dev, os.statvfs(mount)
         except OSError:

@@ -89,6 +89,68 @@ def parse_tcp(text: str, family: str) -> list[Socket]:
     return sockets
 
 
+@dataclass(frozen=True)
+class Unsent:
+    """A connection whose peer has not taken all it was sent.
+
+    ``silent`` is true where the peer does not even acknowledge: what was sent is being sent
+    again. A peer that is alive and does not read says so, with a window of zero.
+    """
+
+    inode: int
+    queued: int
+    silent: bool
+
+
+def unsent(root: str = proc.PROC) -> list[Unsent]:
+    """Every established connection with unsent bytes."""
+    found = []
+    for name in ("tcp", "tcp6"):
+        try:
+            with open(root + "/net/" + name, encoding="ascii", errors="replace") as file:
+                found += parse_unsent(file.read())
+        except OSError:
+            continue  # a host without IPv6 has no such table
+    return found
+
+
+def parse_unsent(text: str) -> list[Unsent]:
+    """Of /proc/net/tcp or tcp6: tx_queue, the timer (1: retransmission) and its tries."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 9 and fields[3] == "01" and not fields[4].startswith("00000000"):
+            queued = int(fields[4].partition(":")[0], 16)
+            again = fields[5].startswith("01") and int(fields[6], 16) > 0
+            found.append(Unsent(int(fields[9]), queued, again))
+    return found
+
+
+def parse_peers(text: str, most: int) -> dict[tuple[str, int], dict[str, int]]:
+    """The far ends of /proc/net/tcp or tcp6 with the most connections -> how many in each state."""
+    total: Counter[str] = Counter()
+    states: dict[str, Counter[str]] = {}
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and STATES.get(fields[3]) != "LISTEN":
+            total[fields[2]] += 1
+            states.setdefault(fields[2], Counter())[STATES.get(fields[3], fields[3])] += 1
+    return {_far(place): dict(states[place]) for place, _count in total.most_common(most)}
+
+
+def _far(place: str) -> tuple[str, int]:
+    """An address of the table; one of IPv4 in IPv6 as itself."""
+    digits, _colon, port = place.partition(":")
+    address = ipaddress.ip_address(_address(digits).replace("*", "0.0.0.0"))  # noqa: S104
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address), int(port, 16)
+
+
+def ipv6(digits: str) -> str:
+    """An address of 32 hexadecimal digits (/proc/net/if_inet6) as it is usually written."""
+    return str(ipaddress.IPv6Address(int(digits, 16)))
+
+
 def _address(text: str) -> str:
     """The kernel prints each 32-bit word in the machine's byte order."""
     words = [text[at : at + 8] for at in range(0, len(text), 8)]

@@ -7,6 +7,7 @@ import platform
 import socket
 from typing import Any
 
+from . import tuning
 from .command import run
 from .limits import UnavailableError
 
@@ -22,7 +23,20 @@ def read() -> dict[str, Any]:
         "python": platform.python_version(),
         "privileged": os.geteuid() == 0,
         "virtualization": None,
+        "addresses": tuning.addresses(),
+        "selinux": selinux(),
+        "apparmor": apparmor(),
     }
+
+
+def selinux(path: str = "/sys/fs/selinux/enforce") -> str:
+    """ "enforcing" or "permissive", "" where the kernel runs without SELinux."""
+    return {"1": "enforcing", "0": "permissive"}.get(_line(path), "")
+
+
+def apparmor(path: str = "/sys/module/apparmor/parameters/enabled") -> bool | None:
+    """Whether AppArmor is on, None where the kernel does not have it."""
+    return {"Y": True, "N": False}.get(_line(path))
 
 
 def virtualization(seconds: float) -> str | None:

@@ -19,6 +19,7 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|UTC|[+-]\d\d:?\d\d))?"
 )
 _SYSLOG = re.compile(r"(?:<\d{1,3}>)?([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) ")
+_UNIX = re.compile(r"(\d{9,10}\.\d{3,9}) ")  # journalctl --output=short-unix
 _HEAD = 200  # a time further right is not the time of the line
 
 
@@ -29,6 +30,9 @@ def stamp(line: str, now: float) -> float | None:
     syslog and Python's logging write it.
     """
     head = line[:_HEAD]
+    found = _UNIX.match(head)
+    if found:
+        return float(found.group(1))
     found = _NGINX.match(head)
     if found:
         return _epoch(_numbers(found.groups()))

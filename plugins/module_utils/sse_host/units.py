@@ -8,7 +8,7 @@ import re
 import time
 from typing import Any, Iterable, Mapping, Sequence
 
-from . import files
+from . import cgroups, files
 from .command import run
 from .limits import Limits, UnavailableError
 from .masking import assignments, environment_text, mask
@@ -29,7 +29,7 @@ _ADMIN = ("/etc/systemd/system", "/usr/local/lib/systemd/system")
 _NOT_OURS = ("systemd-*", "dbus*", "user@*", "getty@*", "serial-getty@*", "emergency*", "rescue*")
 
 PROPERTIES = (
-    "Id,Names,Type,LoadState,LoadError,ActiveState,SubState,UnitFileState,UnitFilePreset,"
+    "Id,Names,Type,LoadState,ActiveState,SubState,UnitFileState,UnitFilePreset,"
     "Result,MainPID,ControlPID,NRestarts,ExecMainStatus,ExecMainCode,FragmentPath,"
     "DropInPaths,NeedDaemonReload,ConditionResult,StatusText,InvocationID,ControlGroup,"
     "ActiveEnterTimestamp,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,"
@@ -41,7 +41,9 @@ PROPERTIES = (
     "MemoryCurrent,CPUQuotaPerSecUSec,OOMPolicy,PrivateNetwork,RestrictAddressFamilies,"
     "IPAddressAllow,IPAddressDeny,SocketBindDeny,ProtectSystem,ProtectHome,PrivateTmp,"
     "ReadWritePaths,NoNewPrivileges,SystemCallFilter,NetworkNamespacePath,Requires,Wants,"
-    "BindsTo,PartOf,TriggeredBy,WantedBy,RequiredBy"
+    "BindsTo,PartOf,TriggeredBy,WantedBy,RequiredBy,After,Slice,Job,SendSIGKILL,UMask,"
+    "StateDirectory,RuntimeDirectory,InaccessiblePaths,ReadOnlyPaths,TimeoutStopFailureMode,"
+    "Conditions,ConditionTimestampMonotonic,StateChangeTimestampMonotonic,LoadError"
 )
 
 _EXIT_CODES = {"1": "exited", "2": "killed", "3": "dumped"}  # CLD_* of wait(2)
@@ -166,6 +168,7 @@ def describe(
         "active_since": _since(properties),
         "properties": shown,
         "files": _files(properties, drop_ins, limits, secrets),
+        "cgroup": cgroups.describe(properties.get("ControlGroup", "")),
     }
 
 

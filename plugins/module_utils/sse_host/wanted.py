@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.parse
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from .limits import Limits
 from .masking import spellings
@@ -30,6 +30,8 @@ class Wanted:
     window: float = 8.0
     streams: bool = True
     brokers: Tuple[Mapping[str, str], ...] = ()
+    canary: bool = False
+    message: Optional[Mapping[str, Any]] = None
 
     @property
     def secrets(self) -> Tuple[str, ...]:

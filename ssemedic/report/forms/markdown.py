@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ssemedic.diagnosis import Verdict
-from ssemedic.report import stations, words
+from ssemedic.report import canary_words, stations, words
 from ssemedic.report.forms.said import said
 from ssemedic.report.redact import redact
 
@@ -36,6 +36,7 @@ def markdown(report: Data) -> str:
     lines = [
         *_head(report),
         *_hops(report),
+        *_canary(report),
         *_causes(report),
         *_unexplained(report),
         *_plan(report),
@@ -117,6 +118,15 @@ def _shown(hop: str, kind: str, origins: Mapping[str, Data]) -> str:
     return cell(f"{kind}: {str(origin['text']).removeprefix(f'{hop}: ')}")
 
 
+def _canary(report: Data) -> Iterator[str]:
+    """What became of the test message."""
+    rows = canary_words.lines(report.get("canary"))
+    if rows:
+        yield from ("## Message", "")
+        yield from (f"- {label}: {prose(told)}" for label, told in rows)
+        yield ""
+
+
 def _causes(report: Data) -> Iterator[str]:
     if not report["causes"]:
         return
@@ -133,6 +143,8 @@ def _causes(report: Data) -> Iterator[str]:
         if cause["explains"]:
             yield f"- explains: {', '.join(code(item) for item in cause['explains'])}"
         yield from (f"- evidence: {prose(item)}" for item in cause["evidence"])
+        if words.accepted(cause):
+            yield f"- **accepted**: {prose(words.accepted(cause))}"
         yield ""
 
 
@@ -150,6 +162,8 @@ def _plan(report: Data) -> Iterator[str]:
         return
     yield from ("## Planned" if report["changes"] is None else "## Change", "")
     yield f"- cost: {prose(words.DISRUPTIONS.get(plan['disruption'], plan['disruption']))}"
+    if report["changes"] is None:
+        yield from (f"- {prose(words.crowd(seen))}" for seen in plan.get("streams") or ())
     for unit in plan["units"]:
         steps = ", ".join(words.unit_steps(unit)) or "no change of state"
         yield f"- {code(unit['unit'])}: {steps}"
@@ -189,12 +203,26 @@ def _changes(report: Data) -> Iterator[str]:
         yield f"- why: {prose(changes['message'])}"
     for file in changes.get("drift") or ():
         yield f"- changed by others since the plan was made: {prose(file['path'])}"
+    yield from (f"- {prose(words.crowd(seen))}" for seen in changes.get("streams") or ())
     if changes["id"]:
         yield f"- id: {code(changes['id'])}"
     yield ""
+    for file in changes.get("drift") or ():
+        yield from _drift(file)
     undo = words.undo_command(report["host"], changes["id"])
     if undo and changes["outcome"] in ("committed", "undo_failed"):
         yield from ("To undo it:", "", *block([undo], "sh"))
+
+
+def _drift(file: Data) -> Iterator[str]:
+    """What others made of what the plan saw, and what the plan would make of that."""
+    views = [("From what is there now to what the plan wants", "now", "wanted")]
+    if file["saw"] is not None:
+        views.insert(0, ("From what the plan saw to what is there now", "saw", "now"))
+    for title, before, after in views:
+        lines = list(_diff({"path": file["path"], "before": file[before], "after": file[after]}))
+        if lines:
+            yield from (f"{title}:", "", *block(lines, "diff"))
 
 
 def _proof(report: Data) -> Iterator[str]:

@@ -12,9 +12,11 @@ from typing import Any
 from ssemedic.diagnosis import Verdict
 from ssemedic.report import stations, words
 from ssemedic.report.forms.said import said
+from ssemedic.report.model import only_accepted
 
 Data = Mapping[str, Any]
 
+ACCEPTED = "its causes are accepted in the inventory"
 _LONGEST = 400  # characters of the sentence: some transports cut the line at 1024 bytes
 
 
@@ -40,13 +42,15 @@ def state(report: Data) -> State:
     changes = report["changes"]
     if changes and changes["outcome"] == "undo_failed":
         return State.CRITICAL
-    return _STATES[stations.verdict(report)]
+    found = _STATES[stations.verdict(report)]
+    return State.OK if found is State.WARNING and only_accepted(report) else found
 
 
 def nagios(report: Data) -> str:
     """ "SSE CRITICAL: sentence | performance data" and a newline."""
     figures = " ".join(_figures(report))
-    return _line(state(report), words.verdict_sentence(report), figures)
+    accepted = f" ({ACCEPTED})" if state(report) is State.OK and only_accepted(report) else ""
+    return _line(state(report), words.verdict_sentence(report) + accepted, figures)
 
 
 def without_report(sentence: str) -> str:

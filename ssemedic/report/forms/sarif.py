@@ -48,6 +48,7 @@ class Result:
     logical: tuple[str, str]  # name, kind
     same: tuple[str, ...]
     properties: Mapping[str, Any] = field(default_factory=dict)
+    accepted: str = ""  # why and until when it is accepted; "" where it is not
 
 
 def sarif(report: Data) -> str:
@@ -166,6 +167,7 @@ def _of_cause(report: Data, cause: Data) -> Result:
         logical=(f"{report['host']}/{cause['hop']}", "hop"),
         same=(*_endpoint(report), cause["rule"], cause["hop"], *(path for path, _ in found)),
         properties={key: cause[key] for key in ("status", "severity", "layer", "explains")},
+        accepted=words.accepted(cause),
     )
 
 
@@ -228,6 +230,9 @@ def _result(result: Result, ids: Sequence[str]) -> dict[str, Any]:
     if locations[1:]:
         related = enumerate(locations[1:], 1)
         out["relatedLocations"] = [{"id": number, **place} for number, place in related]
+    if result.accepted:  # in the inventory, outside of what is analysed (3.35)
+        reason = message(result.accepted)
+        out["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
     if result.properties:
         out["properties"] = _tidied(result.properties)
     return out

@@ -72,7 +72,15 @@ def serve(settings: Settings, wrong: Misconfigurations) -> None:
     )
     for fault in wrong.active():
         log.warning("misconfigured on purpose: %s", fault)
-    Server(config, app).run()
+    if wrong.workers == 1:
+        Server(config, app).run()
+        return
+    # The misconfiguration NOTIFY_WORKERS: as `uvicorn --workers`, processes that share a socket.
+    shared = config.bind_socket()
+    for _ in range(wrong.workers - 1):
+        if os.fork() == 0:
+            break
+    Server(config, app).run(sockets=[shared])
 
 
 if __name__ == "__main__":

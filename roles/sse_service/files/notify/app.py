@@ -18,7 +18,7 @@ from starlette.routing import Route
 from notify.broker import Broker, BrokerError
 from notify.cors import LoggedCors
 from notify.hub import Hub, StreamLimitError
-from notify.misconfigurations import fail_after_200
+from notify.misconfigurations import SessionCookie, fail_after_200, session_of
 from notify.stream import EventStream, WorkspaceStream, no_events, workspace_events
 from notify.tokens import NAME, Caller, TokenError, verify
 
@@ -40,7 +40,7 @@ RETRY_AFTER = {"Retry-After": "2"}
 def create_app(settings: Settings, wrong: Misconfigurations) -> Starlette:
     """The ASGI application; its hub is `app.state.hub`."""
     broker = Broker(settings.nats_url, resubscribe=wrong.resubscribe)
-    hub = Hub(broker, settings)
+    hub = Hub(broker, settings, wrong)
     app = Starlette(
         routes=[
             Route("/events", events, methods=["GET"]),
@@ -54,7 +54,8 @@ def create_app(settings: Settings, wrong: Misconfigurations) -> Starlette:
                 allow_credentials=settings.cors_credentials,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
-            )
+            ),
+            *([Middleware(SessionCookie, wrong.session_cookie)] if wrong.session_cookie else []),
         ],
         exception_handlers={
             TokenError: on_token_refused,
@@ -95,7 +96,10 @@ async def events(request: Request) -> Response:
     if wrong.closes_at_once(request.scope):
         return EventStream(no_events(), settings, wrong)
     hub: Hub = request.app.state.hub
-    caller = authorise(request, query=True)
+    if wrong.session_only:
+        caller = verify(session_of(request), settings.tokens)
+    else:
+        caller = authorise(request, query=True)
     listener = await hub.join(caller, last_event_id(request))
     return WorkspaceStream(listener, hub, settings, wrong, label(request, caller))
 

@@ -16,6 +16,7 @@ from notify.broker import BrokerError
 
 if TYPE_CHECKING:
     from notify.broker import Broker, Subscription
+    from notify.misconfigurations import Misconfigurations
     from notify.settings import Settings
     from notify.tokens import Caller
 
@@ -108,9 +109,10 @@ class Workspace:
 class Hub:
     """All workspaces somebody listens to, or did lately."""
 
-    def __init__(self, broker: Broker, settings: Settings) -> None:
+    def __init__(self, broker: Broker, settings: Settings, wrong: Misconfigurations) -> None:
         self._broker = broker
         self._settings = settings
+        self._wrong = wrong
         self._workspaces: dict[str, Workspace] = {}
         self._subscribing = asyncio.Lock()
         self._stopping = False
@@ -156,7 +158,8 @@ class Hub:
         """Publish a message and return its id once NATS has it. Raises BrokerError."""
         message_id = secrets.token_hex(12)
         data = {"id": message_id, "chat": chat, "from": caller.subject, "text": text}
-        await self._publish(_subject(caller.workspace, chat), MESSAGE, message_id, data, True)
+        subject = _subject(caller.workspace, chat, self._wrong.publish_subject)
+        await self._publish(subject, MESSAGE, message_id, data, True)
         return message_id
 
     async def sent(self, listener: Listener, event: Event) -> None:
@@ -226,7 +229,14 @@ class Hub:
         self, subject: str, name: str, event_id: str, data: dict[str, str], confirm: bool
     ) -> None:
         envelope = {"event": name, "id": event_id, "data": data}
-        await self._broker.publish(subject, json.dumps(envelope).encode(), confirm=confirm)
+        payload = json.dumps(envelope).encode()
+        if self._wrong.fan_out == "memory":
+            # A misconfiguration: only the streams of this process hear it.
+            for workspace in self._workspaces.values():
+                if workspace.name in subject.split("."):
+                    self._dispatch(workspace, subject, payload)
+            return
+        await self._broker.publish(subject, payload, confirm=confirm)
 
 
 def parse(subject: str, payload: bytes) -> Event | None:
@@ -251,5 +261,6 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, str) and PLAIN.fullmatch(value) is not None
 
 
-def _subject(workspace: str, chat: str) -> str:
-    return f"notify.workspace.{workspace}.chat.{chat}"
+def _subject(workspace: str, chat: str, template: str = "") -> str:
+    template = template or "notify.workspace.{workspace}.chat.{chat}"
+    return template.replace("{workspace}", workspace).replace("{chat}", chat)

@@ -15,13 +15,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
 from notify.environment import choice, names, number, switch, text, whole
+from notify.tokens import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import Message, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SESSION = "session"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Misconfigurations:
     allowed_hosts: tuple[str, ...] = ()
     connection: str = "any"
     header_bytes: int = 0
+    publish_subject: str = ""
+    fan_out: str = "broker"
+    workers: int = 1
+    session_cookie: str = ""
+    session_only: bool = False
 
     def active(self) -> list[str]:
         """The switches that differ from the healthy service, for the log."""
@@ -95,7 +103,36 @@ def read_misconfigurations(environ: Mapping[str, str]) -> Misconfigurations:
         allowed_hosts=names(environ, "NOTIFY_ALLOWED_HOSTS", ""),
         connection=choice(environ, "NOTIFY_CONNECTION", "any", "strict"),
         header_bytes=whole(environ, "NOTIFY_HEADER_BYTES", 0, 0, 60000),
+        publish_subject=text(environ, "NOTIFY_PUBLISH_SUBJECT", ""),
+        fan_out=choice(environ, "NOTIFY_FAN_OUT", "broker", "memory"),
+        workers=whole(environ, "NOTIFY_WORKERS", 1, 1, 16),
+        session_cookie=text(environ, "NOTIFY_SESSION_COOKIE", ""),
+        session_only=switch(environ, "NOTIFY_SESSION_ONLY", "off"),
     )
+
+
+class SessionCookie:
+    """ASGI middleware: what is no stream gets a session cookie with these attributes."""
+
+    def __init__(self, app: ASGIApp, attributes: str) -> None:
+        self._app = app
+        self._line = f"{SESSION}=guest; {attributes}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def setting(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["path"] != "/events":
+                MutableHeaders(scope=message).append("Set-Cookie", self._line)
+            await send(message)
+
+        await self._app(scope, receive, setting)
+
+
+def session_of(request: Request) -> str:
+    """The token in the cookie of a stream that is for sessions alone. Raises TokenError."""
+    token = request.cookies.get(SESSION)
+    if not token:
+        raise TokenError(401, "missing_cookie", f"the request carries no cookie {SESSION!r}")
+    return token
 
 
 def fail_after_200(workspace: str) -> None:

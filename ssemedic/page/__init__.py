@@ -1,0 +1,1 @@
+"""The page that finds out in a real browser why an event stream is dead."""
