@@ -74,7 +74,8 @@ class UnitRemedy:
     """Settings and state for one systemd service, by a drop-in.
 
     ``settings`` maps a section to its directives. ``state`` is "started",
-    "restarted" or "unchanged". ``always`` restarts though no file changes. ``whole`` writes the unit itself, where there is none.
+    "restarted" or "unchanged". ``always`` restarts though no file changes. ``whole`` writes
+    the unit itself, where there is none.
     """
 
     unit: str

@@ -17,7 +17,8 @@ from ssemedic.symptoms import Kind
 #: What services and their libraries log when the connection to the broker ends.
 _LOST = re.compile(
     r"(?i)connection (?:was |is |has been )?(?:lost|closed|reset|refused)|disconnected"
-    r"|lost connection|broker (?:connection lost|unavailable)|ConnectionError|ConnectionClosedError|BrokenPipe"
+    r"|lost connection|broker (?:connection lost|unavailable)"
+    r"|ConnectionError|ConnectionClosedError|BrokenPipe"
     r"|server closed the connection|terminating connection|EOF from|Connection closed by server"
 )
 _STATES = ("active", "reloading")

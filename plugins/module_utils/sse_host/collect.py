@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ..sse_change import pending
 from . import (
     background,
     broker_session,
@@ -30,7 +31,6 @@ from . import (
     tuning,
     units,
 )
-from ..sse_change import pending
 from .host import Host
 from .limits import UnavailableError
 from .wanted import Wanted
