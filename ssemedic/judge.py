@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from ssemedic.accepted import in_force, over
 from ssemedic.case import Case
+from ssemedic.clues.flow import flow_symptoms, note
+from ssemedic.clues.held import held_symptoms
+from ssemedic.clues.logged import logged_symptoms
 from ssemedic.diagnosis import Cause, Diagnosis, diagnose
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import Evidence
 from ssemedic.finding import Status
-from ssemedic.flow import flow_symptoms, note
-from ssemedic.held import held_symptoms
-from ssemedic.logged import logged_symptoms
 from ssemedic.page.seen import with_browser
 from ssemedic.plan import Plan, PlanError, plan
 from ssemedic.stream.detect import Expected, observe, origins

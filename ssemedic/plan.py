@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ssemedic.case import Case
+from ssemedic.clues.masked_log import MaskedLog, by_hand, leaking, masked_log
 from ssemedic.diagnosis import Cause, Diagnosis, broken_configuration
 from ssemedic.evidence import TextFile, Unit
 from ssemedic.finding import (
@@ -17,7 +18,6 @@ from ssemedic.finding import (
     Status,
     UnitRemedy,
 )
-from ssemedic.masked_log import MaskedLog, by_hand, leaking, masked_log
 from ssemedic.nginx import Edit
 from ssemedic.nginx_plan import NginxChange, PlanError, in_good_time, nginx_change, slug
 

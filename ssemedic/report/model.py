@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssemedic.accepted import Accepted, in_force
+from ssemedic.clues.flow import told
 from ssemedic.diagnosis import Cause, Verdict
 from ssemedic.earlier import earlier
 from ssemedic.evidence import encode
@@ -20,7 +21,6 @@ from ssemedic.finding import (
     Status,
     UnitRemedy,
 )
-from ssemedic.flow import told
 from ssemedic.judge import Judgement
 from ssemedic.plan import Plan
 from ssemedic.rules import all_rules

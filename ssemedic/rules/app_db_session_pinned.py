@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import Framework, Server, framework_of
+from ssemedic.clues.logged_class import Line, lines_of_class
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.framework import Framework, Server, framework_of
-from ssemedic.logged_class import Line, lines_of_class
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 

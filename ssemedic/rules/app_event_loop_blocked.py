@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import Server, framework_of
+from ssemedic.clues.logged_class import lines_of_class
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.framework import Server, framework_of
-from ssemedic.logged_class import lines_of_class
 from ssemedic.rules import rule
 from ssemedic.stream.record import Stream
 from ssemedic.stream.single import sent_at

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import framework_of
+from ssemedic.clues.unit_journal import lines_of, shortened
+from ssemedic.clues.unit_settings import place
+from ssemedic.clues.unit_times import seconds
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
-from ssemedic.framework import framework_of
 from ssemedic.rules import Sign, rule
 from ssemedic.rules.sd_stop_hang import PATIENCE, STOPPING
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import lines_of, shortened
-from ssemedic.unit_settings import place
-from ssemedic.unit_times import seconds
 
 _TIMED_OUT = re.compile(r"State '(?:stop-sigterm|final-sigterm|stop-watchdog)' timed out")
 _LONG = 30.0  # seconds without the service that a restart may take

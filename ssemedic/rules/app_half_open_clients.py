@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import framework_of
+from ssemedic.clues.stuck_clients import stuck_clients
 from ssemedic.evidence import Stuck
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.framework import framework_of
 from ssemedic.rules import rule
-from ssemedic.stuck_clients import stuck_clients
 from ssemedic.symptoms import Kind
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.stuck_clients import fills_memory, stuck_clients
 from ssemedic.evidence import Stuck
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.rules.sd_memorymax_oom import oom_killed
-from ssemedic.stuck_clients import fills_memory, stuck_clients
 from ssemedic.symptoms import Kind
 
 _MIB = 1024 * 1024

@@ -7,14 +7,14 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from ssemedic.case import Case
+from ssemedic.clues.refused import Refusal, refused
+from ssemedic.clues.token_checks import Checks, checks_of
 from ssemedic.duration import spell
 from ssemedic.evidence import Clock
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
-from ssemedic.refused import Refusal, refused
 from ssemedic.rules import Sign, rule
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind
-from ssemedic.token_checks import Checks, checks_of
 
 #: Less than this is within the leeway that token libraries are given (seconds).
 _TOLERATED = 30.0

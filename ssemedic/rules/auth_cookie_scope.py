@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ssemedic.case import Case
-from ssemedic.cookies import Cookie, cookies_of, why_not_sent
+from ssemedic.clues.cookies import Cookie, cookies_of, why_not_sent
+from ssemedic.clues.refused import Refusal, refused
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.refused import Refusal, refused
 from ssemedic.rules import Sign, rule
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind

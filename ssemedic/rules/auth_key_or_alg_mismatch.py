@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.refused import Refusal, refused
+from ssemedic.clues.token_checks import checks_of, key_line
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.refused import Refusal, refused
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.token_checks import checks_of, key_line
 
 _OBSERVED = {
     "signature": "the token's signature does not fit the key that the service verifies with",

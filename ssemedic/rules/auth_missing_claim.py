@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.refused import Refusal, refused
+from ssemedic.clues.token_checks import checks_of
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.refused import Refusal, refused
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 from ssemedic.token import Token
-from ssemedic.token_checks import checks_of
 
 _OBSERVED = {
     "audience": "the token is made out for another audience{audience}",

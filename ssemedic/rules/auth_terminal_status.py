@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ssemedic.asked_before import Asked, asked_before
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.asked_before import Asked, asked_before
 from ssemedic.duration import spell
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule

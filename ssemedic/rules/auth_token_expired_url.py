@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.asked_before import Again, again_and_again, asked_before, refused_as_expired
 from ssemedic.case import Case
+from ssemedic.clues.asked_before import Again, again_and_again, asked_before, refused_as_expired
+from ssemedic.clues.refused import refused
 from ssemedic.duration import spell
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.refused import refused
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 

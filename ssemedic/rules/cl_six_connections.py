@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.held import MOST
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.held import MOST
 from ssemedic.nginx import Directive, Listen, Route, statement
 from ssemedic.nginx.versions import knows
 from ssemedic.rules import configured, rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.dev_server import HELD, HOP, coding_of_its_own, is_next, only_for_gzip
+from ssemedic.clues.dev_server import HELD, HOP, coding_of_its_own, is_next, only_for_gzip
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.dev_server import CUT, HELD, HOP, after_seconds, is_next
+from ssemedic.clues.dev_server import CUT, HELD, HOP, after_seconds, is_next
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind

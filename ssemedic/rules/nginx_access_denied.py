@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.logged import lines_of_workers
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.logged import lines_of_workers
 from ssemedic.nginx import Route
 from ssemedic.rules import Sign, configured, rule
 from ssemedic.stream.record import Stream

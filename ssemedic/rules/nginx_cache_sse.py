@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.buffering import SIGNS, held, is_on
-from ssemedic.caching import Kept, kept
 from ssemedic.case import Case
+from ssemedic.clues.buffering import SIGNS, held, is_on
+from ssemedic.clues.caching import Kept, kept
+from ssemedic.clues.intent import family
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import family
 from ssemedic.nginx import Route
 from ssemedic.rules import configured, rule
 from ssemedic.stream.record import Stream

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.buffering import nginx_hops
 from ssemedic.case import Case
+from ssemedic.clues.buffering import nginx_hops
+from ssemedic.clues.intent import value
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import value
 from ssemedic.nginx import Directive, Route, statement
 from ssemedic.nginx.inheritance import lost_lines
 from ssemedic.rules import Sign, configured, rule

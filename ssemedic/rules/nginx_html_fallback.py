@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ssemedic.case import Case
+from ssemedic.clues.intent import meant
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import meant
 from ssemedic.nginx import Route
 from ssemedic.nginx.upstream import PASSES
 from ssemedic.rules import Sign, configured, rule

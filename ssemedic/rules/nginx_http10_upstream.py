@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.intent import meant
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import meant
 from ssemedic.nginx import Route
 from ssemedic.rules import Sign, configured, rule
 from ssemedic.stream.detect import observe_one

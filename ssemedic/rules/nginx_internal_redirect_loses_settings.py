@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from ssemedic.buffering import told_outside
 from ssemedic.case import Case
+from ssemedic.clues.buffering import told_outside
+from ssemedic.clues.intent import Args, Meant, all_uses, meant, settings_that_help
+from ssemedic.clues.missed import EXPLAINS, missed
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import Args, Meant, all_uses, meant, settings_that_help
-from ssemedic.missed import EXPLAINS, missed
 from ssemedic.nginx import Route
 from ssemedic.nginx.request import normal
 from ssemedic.rules import configured, rule

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ssemedic.case import Case
+from ssemedic.clues.logged import CONNECTIONS_LIMITED, REQUESTS_LIMITED, logged
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.logged import CONNECTIONS_LIMITED, REQUESTS_LIMITED, logged
 from ssemedic.nginx import Directive, Route, statement
 from ssemedic.rules import Sign, configured, rule
 from ssemedic.symptoms import Kind, Symptom

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ssemedic.buffering import told_outside
 from ssemedic.case import Case
+from ssemedic.clues.buffering import told_outside
+from ssemedic.clues.intent import Meant, meant, settings_that_help
+from ssemedic.clues.missed import EXPLAINS, missed
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import Meant, meant, settings_that_help
-from ssemedic.missed import EXPLAINS, missed
 from ssemedic.nginx import Location, Route, all_locations
 from ssemedic.nginx.request import normal
 from ssemedic.rules import configured, rule

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.buffering import (
+from ssemedic.case import Case
+from ssemedic.clues.buffering import (
     SIGNS,
     buffering,
     held,
@@ -12,11 +13,10 @@ from ssemedic.buffering import (
     is_on,
     switched_off,
 )
-from ssemedic.caching import kept
-from ssemedic.case import Case
+from ssemedic.clues.caching import kept
+from ssemedic.clues.intent import family, meant, value
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import family, meant, value
 from ssemedic.nginx import Route
 from ssemedic.rules import configured, rule
 

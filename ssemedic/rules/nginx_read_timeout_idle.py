@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.intent import meant
 from ssemedic.duration import spell
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import meant
 from ssemedic.nginx import Route, Setting, seconds
 from ssemedic.rules import configured, rule
 from ssemedic.symptoms import Kind, Symptom

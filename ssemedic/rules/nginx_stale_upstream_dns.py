@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.upstream_log import UpstreamError, upstream_errors
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import HostName
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
 from ssemedic.nginx import Route, Target
 from ssemedic.rules import Sign, configured, rule
 from ssemedic.symptoms import Kind, Symptom
-from ssemedic.upstream_log import UpstreamError, upstream_errors
 
 _FAILED = re.compile(r"connect\(\) failed|upstream timed out .* while connecting")
 _KINDS = (Kind.WRONG_STATUS, Kind.NO_ANSWER, Kind.HTML_INSTEAD, Kind.WRONG_TYPE)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ssemedic.case import Case
+from ssemedic.clues.masked_log import UnmaskableError, by_hand, leaking, masked_log
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import ExposedTokens
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
-from ssemedic.masked_log import UnmaskableError, by_hand, leaking, masked_log
 from ssemedic.nginx import Route
 from ssemedic.nginx.logs import AccessLog
 from ssemedic.nginx_plan import slug

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.upstream_log import UpstreamError, upstream_errors
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
 from ssemedic.nginx import Route
 from ssemedic.rules import Sign, rule
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind
-from ssemedic.upstream_log import UpstreamError, upstream_errors
 
 _BAD = re.compile(
     r"upstream sent (?:too big header"

@@ -6,13 +6,13 @@ import ipaddress
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.upstream_log import UpstreamError, upstream_errors
 from ssemedic.endpoint import Endpoint
 from ssemedic.evidence import Listener
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity
 from ssemedic.nginx import Route, Target
 from ssemedic.rules import Sign, configured, rule
 from ssemedic.symptoms import Kind
-from ssemedic.upstream_log import UpstreamError, upstream_errors
 
 #: One refusal may be from the moment in which the app was restarted; two are a pattern.
 _PATTERN = 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ssemedic.buffering import forbids, is_on
 from ssemedic.case import Case
+from ssemedic.clues.buffering import forbids, is_on
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.nginx import Route, Setting
 from ssemedic.rules import rule

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ssemedic.case import Case
+from ssemedic.clues.logged import NO_CONNECTIONS, NO_FILES, logged
 from ssemedic.evidence import NginxWorker, Process
 from ssemedic.finding import Advice, Audience, Finding, Layer, NginxRemedy, Severity, UnitRemedy
-from ssemedic.logged import NO_CONNECTIONS, NO_FILES, logged
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind, Symptom
 

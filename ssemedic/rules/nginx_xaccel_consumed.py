@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.buffering import SIGNS, held
 from ssemedic.case import Case
+from ssemedic.clues.buffering import SIGNS, held
 from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
 from ssemedic.rules import rule
 

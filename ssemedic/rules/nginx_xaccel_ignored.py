@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.buffering import SIGNS, held, ignores_the_app, is_on, switched_off
 from ssemedic.case import Case
+from ssemedic.clues.buffering import SIGNS, held, ignores_the_app, is_on, switched_off
+from ssemedic.clues.intent import value
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Finding, Layer, NginxRemedy, Severity
-from ssemedic.intent import value
 from ssemedic.nginx import Route
 from ssemedic.rules import configured, rule
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssemedic.buffering import added_headers, is_on
 from ssemedic.case import Case
+from ssemedic.clues.buffering import added_headers, is_on
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.nginx import Route

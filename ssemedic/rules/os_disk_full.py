@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import shortened
 from ssemedic.evidence import Disk
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import shortened
 
 _NO_SPACE = re.compile(
     r"No space left on device|ENOSPC|Errno 28\b|os error 28\b|\(28: No space|disk full|"

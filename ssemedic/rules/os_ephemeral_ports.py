@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import shortened
+from ssemedic.clues.upstream_log import upstream_errors
 from ssemedic.evidence import Peer, Resources
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import shortened
-from ssemedic.upstream_log import upstream_errors
 
 _NO_PORT = re.compile(r"Cannot assign requested address|EADDRNOTAVAIL|Errno 99\b", re.IGNORECASE)
 _FULL = 0.9

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.firewall import Blocked, Connection, FirewallError, blocked
 from ssemedic.evidence import Listener
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.firewall import Blocked, Connection, FirewallError, blocked
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind, Symptom
 

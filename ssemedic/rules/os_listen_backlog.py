@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import framework_of
 from ssemedic.evidence import Listener
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.framework import framework_of
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import framework_of
+from ssemedic.clues.unit_journal import shortened
 from ssemedic.evidence import Resources
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.framework import framework_of
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import shortened
 
 _FULL_LINE = re.compile(r"nf_conntrack: table full, dropping packet|ip_conntrack: table full")
 _FULL = 0.97

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import shortened
+from ssemedic.clues.upstream_log import upstream_errors
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.nginx import Target
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import shortened
-from ssemedic.upstream_log import upstream_errors
 
 _FORBIDDEN = re.compile(r"\(13: Permission denied\)")
 _AVC = re.compile(r"avc: +denied +\{ (?P<what>[^}]+) \}.*?comm=\"?(?P<comm>[^\"\s]+)")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ssemedic.broker_log import said_by_broker, said_by_service
 from ssemedic.case import Case
+from ssemedic.clues.broker_log import said_by_broker, said_by_service
 from ssemedic.evidence import Broker
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule

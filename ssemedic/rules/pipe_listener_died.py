@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.flow import flow_of
+from ssemedic.clues.heard import Heard, heard_of, named_by_service, restarted_after_the_service
 from ssemedic.evidence import Broker
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
-from ssemedic.flow import flow_of
-from ssemedic.heard import Heard, heard_of, named_by_service, restarted_after_the_service
 from ssemedic.rules import rule
 from ssemedic.rules.pipe_redis_output_buffer import was_cut_off
 from ssemedic.symptoms import Kind

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.flow import flow_of
 from ssemedic.evidence import Broker
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.flow import flow_of
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind
 

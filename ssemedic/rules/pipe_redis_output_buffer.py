@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ssemedic.broker_log import said_by_broker
 from ssemedic.case import Case
+from ssemedic.clues.broker_log import said_by_broker
+from ssemedic.clues.flow import flow_of
+from ssemedic.clues.heard import heard_of
 from ssemedic.evidence import Broker
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
-from ssemedic.flow import flow_of
-from ssemedic.heard import heard_of
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind
 

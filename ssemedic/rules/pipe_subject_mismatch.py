@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.flow import Flow
+from ssemedic.clues.heard import (
+    Heard,
+    flow_or_unseen,
+    generalised,
+    heard_of,
+    restarted_after_the_service,
+)
+from ssemedic.clues.subjects import difference, nearest
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.flow import Flow
-from ssemedic.heard import Heard, flow_or_unseen, generalised, heard_of, restarted_after_the_service
 from ssemedic.rules import rule
-from ssemedic.subjects import difference, nearest
 from ssemedic.symptoms import Kind
 
 _SHOWN = 6  # subscriptions that are named

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.upstream_log import upstream_errors
 from ssemedic.evidence import Listener
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.nginx import Target
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
 from ssemedic.topology import INFRASTRUCTURE
-from ssemedic.upstream_log import upstream_errors
 
 _FORBIDDEN = re.compile(r"\(13: Permission denied\) while connecting to upstream")
 _ANY = ("*", "0.0.0.0", "::")  # noqa: S104 - matched, not bound

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import lines_of, shortened
+from ssemedic.clues.unit_settings import in_force, place
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import lines_of, shortened
-from ssemedic.unit_settings import in_force, place
 
 
 @dataclass(frozen=True)

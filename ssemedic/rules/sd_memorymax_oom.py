@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.stuck_clients import fills_memory, stuck_clients
+from ssemedic.clues.unit_journal import lines_of, shortened
+from ssemedic.clues.unit_settings import in_force
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
-from ssemedic.stuck_clients import fills_memory, stuck_clients
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import lines_of, shortened
-from ssemedic.unit_settings import in_force
 
 _BY_OOM_KILLER = re.compile(
     r"has been killed by the OOM killer|Failed with result 'oom-kill'|status=9/KILL.*oom", re.I

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.unit_journal import said_by_service, shortened
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.rules.sd_stop_hang import hanging
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import said_by_service, shortened
 
 _WAITS = re.compile(
     r"waiting for|retry|trying again|reconnect|cannot connect|could not connect|connection refused|"

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.unit_journal import lines_of, shortened
 from ssemedic.evidence import Listener, Process, Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind
 from ssemedic.topology import INFRASTRUCTURE
-from ssemedic.unit_journal import lines_of, shortened
 
 #: How runtimes say that somebody else has the port (EADDRINUSE).
 IN_USE = re.compile(

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import lines_of, shortened
+from ssemedic.clues.unit_settings import in_force, place
 from ssemedic.evidence import Broker, Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import lines_of, shortened
-from ssemedic.unit_settings import in_force, place
 
 _NO_FAMILY = re.compile(
     r"Address family not supported|EAFNOSUPPORT|Errno 97\b|os error 97\b|errno: 97\b", re.I

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import reason
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
@@ -13,7 +14,6 @@ from ssemedic.rules.sd_exec_failed import exec_failure
 from ssemedic.rules.sd_memorymax_oom import oom_killed
 from ssemedic.rules.sd_port_conflict import conflict_of
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import reason
 
 _EXIT = re.compile(r"Main process exited, code=(\w+), status=(\S+)")
 _STARTS = re.compile(r"\bStarted |Start request repeated too quickly")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.framework import framework_of
+from ssemedic.clues.unit_journal import shortened, since_start
 from ssemedic.evidence import Process, Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
-from ssemedic.framework import framework_of
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import shortened, since_start
 
 #: What servers log when they begin to stop and wait for what is open.
 STOPPING = re.compile(

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import lines_of, shortened
+from ssemedic.clues.unit_settings import place
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import lines_of, shortened
-from ssemedic.unit_settings import place
 
 _NO_THREAD = re.compile(
     r"can't start new thread|Resource temporarily unavailable|unable to create (?:new )?native "

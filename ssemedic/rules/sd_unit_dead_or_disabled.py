@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.unit_journal import lines_of, reason
 from ssemedic.endpoint import Service
 from ssemedic.evidence import Unit
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity, UnitRemedy
@@ -13,7 +14,6 @@ from ssemedic.rules import Sign, rule
 from ssemedic.rules.sd_port_conflict import conflict_of, holds_what_is_anothers
 from ssemedic.rules.sd_start_limit import ended_for_a_known_cause, start_limit_hit
 from ssemedic.symptoms import Kind
-from ssemedic.unit_journal import lines_of, reason
 
 _ENDED = re.compile(r"Main process exited|Failed with result|Failed at step")
 _SKIPPED = re.compile(r"was skipped because of (?:an unmet condition check|.*?) \(([^)]+)\)")

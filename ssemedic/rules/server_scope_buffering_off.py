@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.intent import family
 from ssemedic.endpoint import Endpoint
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
-from ssemedic.intent import family
 from ssemedic.nginx import Location, Route, all_locations, effective
 from ssemedic.nginx.upstream import PASSES
 from ssemedic.rules import configured, rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssemedic.caching import kept
+from ssemedic.clues.caching import kept
 from ssemedic.nginx import route, tree_of
 from ssemedic.stream.record import End, Stream
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ssemedic.clues.firewall import Blocked, Connection, FirewallError, blocked
 from ssemedic.evidence import Firewall
-from ssemedic.firewall import Blocked, Connection, FirewallError, blocked
 
 OUTSIDE = Connection(8080, loopback=False)
 PORT = {"payload": {"protocol": "tcp", "field": "dport"}}

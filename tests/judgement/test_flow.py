@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ssemedic.flow import flow_of
+from ssemedic.clues.flow import flow_of
 from ssemedic.judge import Judgement
 from ssemedic.report.canary_words import lines
 from ssemedic.report.model import report_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssemedic.intent import Meant, meant
+from ssemedic.clues.intent import Meant, meant
 from ssemedic.nginx import route, tree_of
 
 URL = "http://chat.example.org/events"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssemedic.subjects import difference, nats_matches, nearest, redis_matches
+from ssemedic.clues.subjects import difference, nats_matches, nearest, redis_matches
 
 
 @pytest.mark.parametrize(

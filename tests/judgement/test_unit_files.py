@@ -7,9 +7,9 @@ import math
 
 import pytest
 
+from ssemedic.clues.unit_settings import in_force, place
+from ssemedic.clues.unit_times import seconds
 from ssemedic.evidence import TextFile, Unit
-from ssemedic.unit_settings import in_force, place
-from ssemedic.unit_times import seconds
 
 UNIT = "/etc/systemd/system/notify.service"
 LATER = "/etc/systemd/system/notify.service.d/zz.conf"

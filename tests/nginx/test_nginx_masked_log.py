@@ -13,8 +13,7 @@ from real_nginx import RealNginx, main_conf, running
 from test_nginx_adopt import ENVIRONMENT
 from test_nginx_site import LEAKS, ROLE, Served
 
-from ssemedic.endpoint import Endpoint
-from ssemedic.masked_log import (
+from ssemedic.clues.masked_log import (
     MaskedFormat,
     MaskedLog,
     UnmaskableError,
@@ -22,6 +21,7 @@ from ssemedic.masked_log import (
     masked_log,
     path_only,
 )
+from ssemedic.endpoint import Endpoint
 from ssemedic.nginx import Route, parse, route, tree_of
 from ssemedic.rules import all_rules
 

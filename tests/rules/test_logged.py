@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ssemedic.clues.logged import CONNECTIONS_LIMITED, NO_CONNECTIONS, logged, logged_symptoms
 from ssemedic.evidence import Evidence, Log, LogLine
-from ssemedic.logged import CONNECTIONS_LIMITED, NO_CONNECTIONS, logged, logged_symptoms
 from ssemedic.symptoms import Kind
 from tests.rules.cases import HERE, NOW, CaseFile
 

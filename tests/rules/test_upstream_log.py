@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssemedic.upstream_log import upstream_errors
+from ssemedic.clues.upstream_log import upstream_errors
 from tests.rules.cases import HERE, CaseFile
 
 URL = "http://web1:8080/events"

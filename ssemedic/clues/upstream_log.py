@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ssemedic.clues.logged import lines_of_workers
 from ssemedic.evidence import Evidence
-from ssemedic.logged import lines_of_workers
 
 _LINE = re.compile(
     r"\*\d+ (?P<message>[^\n]*?), client: .*?request: \"\S+ (?P<path>[^ ?\"]*)[^\"]*\""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ssemedic.case import Case
+from ssemedic.clues.speech import SPEECH, Speech
 from ssemedic.evidence import Process, Unit
-from ssemedic.speech import SPEECH, Speech
 
 
 class Server(StrEnum):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ssemedic.caching import Kept, kept
 from ssemedic.case import Case
-from ssemedic.intent import Args, Meant, family, meant, value
+from ssemedic.clues.caching import Kept, kept
+from ssemedic.clues.intent import Args, Meant, family, meant, value
 from ssemedic.nginx import Route, Setting, all_locations, effective
 from ssemedic.nginx.compression import zipping
 from ssemedic.stream.record import Stream

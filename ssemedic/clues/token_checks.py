@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ssemedic.case import Case
-from ssemedic.framework import Server, framework_of
-from ssemedic.refused import Refusal
+from ssemedic.clues.framework import Server, framework_of
+from ssemedic.clues.refused import Refusal
 
 
 @dataclass(frozen=True)

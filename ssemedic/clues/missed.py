@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ssemedic.buffering import SIGNS, held, nginx_hops
 from ssemedic.case import Case
-from ssemedic.intent import Meant, family, meant
+from ssemedic.clues.buffering import SIGNS, held, nginx_hops
+from ssemedic.clues.intent import Meant, family, meant
 from ssemedic.nginx import Route, seconds
 from ssemedic.rules import Sign
 from ssemedic.stream.detect import observe_one

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ssemedic.case import Case, UnseenError
+from ssemedic.clues.flow import Flow, flow_of
+from ssemedic.clues.subjects import nats_matches, redis_matches
 from ssemedic.evidence import Broker, BrokerClient
-from ssemedic.flow import Flow, flow_of
-from ssemedic.subjects import nats_matches, redis_matches
 
 #: Subjects by which services look after themselves: nobody's messages.
 _OWN = re.compile(r"(?i)(^|[._:/-])(health|ping|echo|heartbeat|alive)([._:/-]|$)")

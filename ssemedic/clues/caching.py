@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ssemedic.intent import family
+from ssemedic.clues.intent import family
 from ssemedic.nginx import Route, Setting, seconds
 from ssemedic.stream.record import Stream
 
