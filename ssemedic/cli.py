@@ -347,7 +347,7 @@ def _variables(arguments: argparse.Namespace) -> dict[str, Any]:
         "sse_endpoint_override": endpoint,
         "sse_evidence_window": arguments.window,
         "sse_report_show": False,
-        **({"sse_browser": True} if arguments.browser else {}),
+        **({"sse_evidence_browser": True} if arguments.browser else {}),
     }
 
 

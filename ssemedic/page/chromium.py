@@ -265,7 +265,7 @@ def _spawn(program: str, flags: Sequence[str], home: str) -> tuple[int, int, int
         pid = os.posix_spawn(
             program,
             [program, *flags, "about:blank"],
-            {**environment, "HOME": home},
+            {**environment, "HOME": home, "TMPDIR": home},
             file_actions=actions,
             setpgroup=0,
         )

@@ -84,6 +84,9 @@ def app_event_loop_blocked(case: Case) -> Iterator[Finding]:
         expected="an event loop in which no call blocks",
         evidence=tuple(filter(None, (symptom.text, stall, *seen))),
         certainty=3 if stall else 2,
+        out_of_reach=""
+        if logged or framework.known
+        else "which server this is, and so whether one loop serves all its streams",
         advice=(Advice(Audience.SERVER, _ADVICE.get(framework.server, _PYTHON)),),
     )
 
