@@ -12,13 +12,18 @@ from ssemedic.report.words import DISRUPTIONS
 
 #: Fields of a remedy that say how it is applied, not what is changed.
 _HOW = frozenset({"disruption"})
+#: Two pieces of advice are one if so many characters are the same.
+_ALIKE = 24
 
 
 def example_of(findings: Sequence[Finding]) -> dict[str, Any]:
     """From what a rule says of its cases: the first that has a remedy, and everybody's advice."""
     chosen = next((f for f in findings if f.remedy is not None), findings[0])
     remedy = chosen.remedy
-    advice = {(str(a.audience), a.text): None for f in (chosen, *findings) for a in f.advice}
+    advice: dict[tuple[str, str], str] = {}
+    for counsel in (a for f in (chosen, *findings) for a in f.advice):
+        # What begins alike is the same advice with another host's names in it.
+        advice.setdefault((str(counsel.audience), counsel.text[:_ALIKE]), counsel.text)
     return {
         "where": chosen.where,
         "observed": chosen.observed,
@@ -27,7 +32,7 @@ def example_of(findings: Sequence[Finding]) -> dict[str, Any]:
         "disruption": DISRUPTIONS[remedy.disruption] if remedy is not None else "",
         "change": list(_change(remedy)),
         "by_hand": list(_by_hand(chosen)),
-        "advice": [list(pair) for pair in advice][:8],
+        "advice": [[who, text] for (who, _begins), text in advice.items()][:8],
     }
 
 

@@ -18,7 +18,7 @@ def lines_of(told: Explanation) -> Iterator[str]:
     yield ""
     yield rule.title
     yield ""
-    yield rule.text
+    yield from _paragraphs(rule.text)
     parts: tuple[tuple[str, Sequence[str]], ...] = (
         ("What the wire shows", told.wire),
         ("How it is detected", told.detected),
@@ -35,6 +35,18 @@ def lines_of(told: Explanation) -> Iterator[str]:
     yield ""
     yield f"Explains: {', '.join(_sign(told.rule)) or 'nothing that the wire shows'}"
     yield f"Needs: {', '.join(rule.needs)}"
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The text as the terminal is to wrap it: a line for each paragraph, code as it stands."""
+    for number, block in enumerate(text.split("\n\n")):
+        if number:
+            yield ""
+        lines = block.splitlines()
+        if any(line.startswith((" ", "-", "|")) for line in lines):
+            yield from lines
+        else:
+            yield " ".join(lines)
 
 
 def answer(text: str, rules: Sequence[Rule]) -> Iterator[str]:
