@@ -93,16 +93,36 @@ def _compressed(streams: Sequence[Stream], plain: Stream) -> tuple[Symptom, ...]
     inner = [s for s in streams if not s.variant and s.hop in within]
     if any(s.hop == plain.hop for s in buffered([*inner, plain])):
         return ()
+    if plain.hop == HOPS[0]:
+        return _held_from_its_own(plain, zipped)
     return tuple(
-        Symptom(
-            symptom.kind,
-            symptom.hop,
-            symptom.text.replace(f"{plain.hop}: ", f"{plain.hop}, for who takes gzip only: ", 1),
-            {**symptom.measured, "variant": GZIP},
-        )
+        _for_gzip_only(symptom, plain.hop)
         for symptom in buffered([*inner, as_decoded(replace(zipped, variant=""))])
         if symptom.hop == plain.hop
     )
+
+
+def _held_from_its_own(plain: Stream, zipped: Stream) -> tuple[Symptom, ...]:
+    """The innermost hop beside itself: what it sends to one client in time, and to another not."""
+    outside = HOPS[HOPS.index(plain.hop) + 1]
+    beside = as_decoded(replace(zipped, hop=outside, variant=""))
+    return tuple(
+        _for_gzip_only(
+            replace(
+                symptom,
+                hop=plain.hop,
+                text=f"{plain.hop}: {symptom.text.partition(': ')[2]}",
+                measured={**symptom.measured, "inner": plain.hop},
+            ),
+            plain.hop,
+        )
+        for symptom in buffered([plain, beside])
+    )
+
+
+def _for_gzip_only(symptom: Symptom, hop: str) -> Symptom:
+    text = symptom.text.replace(f"{hop}: ", f"{hop}, for who takes gzip only: ", 1)
+    return replace(symptom, text=text, measured={**symptom.measured, "variant": GZIP})
 
 
 def _kept(streams: Sequence[Stream], plain: Stream) -> tuple[Symptom, ...]:

@@ -154,3 +154,11 @@ def test_a_compressor_that_flushes_holds_nothing() -> None:
     data = coder.compress(EVENT) + coder.flush(zlib.Z_SYNC_FLUSH)
     zipped = stream("devproxy", (0.05, data), headers=packed, variant="gzip")
     assert kinds(healthy("public"), healthy("devproxy"), zipped) == []
+
+
+def test_an_app_that_keeps_from_who_takes_gzip_what_it_sends_to_others_is_its_own_measure() -> None:
+    (symptom,) = varied((healthy("app"), silent_for_gzip("app")), Expected())
+    assert (symptom.kind, symptom.hop) == (Kind.BUFFERED, "app")
+    assert symptom.measured["variant"] == "gzip"
+    assert symptom.text.startswith("app, for who takes gzip only: ")
+    assert kinds(healthy("app"), healthy("app", variant="gzip")) == []

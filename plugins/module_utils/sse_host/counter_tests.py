@@ -435,6 +435,12 @@ TABLE: List[CounterTest] = [
     ),
     # As a browser asks: an answer that only its compression holds back.
     CounterTest(
+        "app",
+        "gzip",
+        lambda _seen: True,
+        lambda a: a.app("gzip", headers=(*a.app().headers, ("Accept-Encoding", "gzip"))),
+    ),
+    CounterTest(
         "nginx",
         "gzip",
         lambda s: s.way.zips,
