@@ -1,0 +1,44 @@
+"""Cause: edge_apache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssemedic.case import Case
+from ssemedic.clues.edge import CUT, HELD, HOP, Product, cut_at, delivered, edge, inside_is_fine
+from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
+from ssemedic.rules import rule
+
+
+@rule(layer=Layer.EDGE, severity=Severity.BROKEN, explains=(*HELD, *CUT), needs=("streams",))
+def edge_apache(case: Case) -> Iterator[Finding]:
+    """Apache in front of the host holds the stream back.
+
+    mod_deflate, mod_substitute and a ProxyPass without `flushpackets=on` (with mod_proxy_fcgi or
+    AJP) keep events until a buffer is full, and ProxyTimeout (60 s with many distributions) ends a
+    silent stream.
+
+    Turn the filters off for the path and let Apache flush.
+    """
+    found = edge(case, Product.APACHE)
+    held = case.symptom(HOP, *HELD) if delivered(case) is not None else None
+    cut = cut_at(case, 60.0, 300.0)
+    symptom = held or (cut[0] if cut else None)
+    if found is None or symptom is None:
+        return
+    yield Finding(
+        hop=HOP,
+        where=case.endpoint.url,
+        observed=symptom.text,
+        expected="each event passes as it comes",
+        evidence=(symptom.text, found.sign, inside_is_fine(case)),
+        certainty=3,
+        advice=(
+            Advice(
+                Audience.SERVER,
+                "In Apache: `ProxyPass /events http://HOST/events flushpackets=on timeout=3600` "
+                "and `<Location /events> SetEnv no-gzip 1 </Location>`; apachectl configtest && "
+                "systemctl reload apache2",
+            ),
+        ),
+    )

@@ -1,0 +1,48 @@
+"""Cause: edge_cloudflare_100s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssemedic.case import Case
+from ssemedic.clues.edge import CUT, HOP, Product, cut_at, edge, inside_is_fine, refused_with
+from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
+from ssemedic.rules import Sign, rule
+from ssemedic.symptoms import Kind
+
+
+@rule(
+    layer=Layer.EDGE,
+    severity=Severity.DEGRADED,
+    explains=(*CUT, Sign(Kind.WRONG_STATUS, (524,))),
+    needs=("streams",),
+)
+def edge_cloudflare_100s(case: Case) -> Iterator[Finding]:
+    """Cloudflare ends a stream on which nothing came for 100 seconds.
+
+    The proxy waits 100 s for the next byte of the origin; then it breaks the stream off, or
+    answers 524 where not even the headers had come. The limit can be raised on the Enterprise
+    plan alone.
+
+    Send a comment every 15 to 30 s, the headers at once.
+    """
+    found = edge(case, Product.CLOUDFLARE)
+    cut = cut_at(case, 100.0)
+    symptom = cut[0] if cut else refused_with(case, (524,))
+    if found is None or symptom is None:
+        return
+    yield Finding(
+        hop=HOP,
+        where=case.endpoint.url,
+        observed=symptom.text,
+        expected="a byte at least every 30 s, and the headers at once",
+        evidence=(symptom.text, found.sign, inside_is_fine(case)),
+        certainty=3,
+        advice=(
+            Advice(
+                Audience.SERVER,
+                "Send `: connected` with the headers and a comment (`: ping`) every 15 to 30 s. "
+                "A longer timeout at nginx does not help: the limit is Cloudflare's.",
+            ),
+        ),
+    )
