@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ssemedic.case import Case
+from ssemedic.clues.evicted import evicted
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind
@@ -40,7 +41,7 @@ def app_raise_after_200(case: Case) -> Iterator[Finding]:
     """
     symptom = case.symptom("app", Kind.CLOSED_AT_ONCE)
     stream = case.topology.stream("app")
-    if symptom is None or stream is None:
+    if symptom is None or stream is None or evicted(case):
         return
     started = stream.started
     near = [

@@ -35,7 +35,8 @@ def edge_cloudflare_buffer(case: Case) -> Iterator[Finding]:
             Advice(
                 Audience.SERVER,
                 "Send `Cache-Control: no-cache, no-transform` and `Content-Type: "
-                "text/event-stream` with the stream: Cloudflare then neither compresses nor rewrites it.",
+                "text/event-stream` with the stream: Cloudflare then neither compresses nor "
+                "rewrites it.",
             ),
             Advice(
                 Audience.VENDOR,
