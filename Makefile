@@ -22,9 +22,9 @@ demo: lab ## break a real host's stream, twice, and have it repaired and proven
 
 test: lab ## the tests, lab hosts included
 	@scripts/packages.sh
-	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/browser -m "not lab" -n 2 --dist worksteal
+	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/browser -m "not lab and not alone" -n 2 --dist worksteal
 	@$(BIN)/python -m pytest tests/browser -n 3
-	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/browser -m lab
+	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/browser -m "lab or alone"
 	@$(BIN)/python -m pytest tests/e2e -n 3 -m "not exam"
 
 faults: lab ## every fault of the lab and its healthy twin, on real hosts, into docs/faults.md
