@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ssemedic.case import Case
+from ssemedic.finding import Advice, Finding
 from ssemedic.stream.record import Stream
 from ssemedic.symptoms import Kind, Symptom
 
@@ -105,8 +106,46 @@ def inside_is_fine(case: Case) -> str:
     return f"{inside.hop}: {inside.size} bytes, {lasted} after {inside.end.at:.1f} s"
 
 
-def cut_at(case: Case, *limits: float) -> tuple[Symptom, float] | None:
-    """The cut that begins at the public URL, and which of these limits (seconds) it fits."""
+@dataclass(frozen=True)
+class Shown:
+    """What an edge shows at the public URL: who it is, and what was measured there."""
+
+    edge: Edge
+    symptom: Symptom
+
+
+def held_by(case: Case, *products: Product) -> Shown | None:
+    """One of these products that keeps back what comes to it in time."""
+    found, symptom = edge(case, *products), case.symptom(HOP, *HELD)
+    if found is None or symptom is None or delivered(case) is None:
+        return None
+    return Shown(found, symptom)
+
+
+def ended_by(
+    case: Case, *products: Product, limits: Sequence[float] = (), statuses: Sequence[int] = ()
+) -> Shown | None:
+    """One of these products that breaks the stream off at a limit of its own, or gives up."""
+    found, cut = edge(case, *products), cut_at(case, *limits)
+    symptom = cut or refused_with(case, statuses)
+    return Shown(found, symptom) if found is not None and symptom is not None else None
+
+
+def finding(case: Case, shown: Shown, *advice: Advice, expected: str) -> Finding:
+    """What is said of it: the measurement, the signature, and what the hop inside shows."""
+    return Finding(
+        hop=HOP,
+        where=case.endpoint.url,
+        observed=shown.symptom.text.replace(f"{HOP}: ", f"{HOP}, {shown.edge.product}: ", 1),
+        expected=expected,
+        evidence=(shown.symptom.text, shown.edge.sign, inside_is_fine(case)),
+        certainty=3,
+        advice=advice,
+    )
+
+
+def cut_at(case: Case, *limits: float) -> Symptom | None:
+    """The cut that begins at the public URL, where it fits one of these limits (seconds)."""
     symptom = case.symptom(HOP, *CUT)
     if symptom is None:
         return None
@@ -114,7 +153,7 @@ def cut_at(case: Case, *limits: float) -> tuple[Symptom, float] | None:
         seconds = symptom.measured.get(name)
         for limit in limits:
             if isinstance(seconds, (int, float)) and -_EARLY <= seconds - limit <= _LATE:
-                return symptom, limit
+                return symptom
     return None
 
 

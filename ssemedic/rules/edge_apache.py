@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import CUT, HELD, HOP, Product, cut_at, delivered, edge, inside_is_fine
+from ssemedic.clues.edge import CUT, HELD, Product, ended_by, finding, held_by
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 
@@ -20,25 +20,18 @@ def edge_apache(case: Case) -> Iterator[Finding]:
 
     Turn the filters off for the path and let Apache flush.
     """
-    found = edge(case, Product.APACHE)
-    held = case.symptom(HOP, *HELD) if delivered(case) is not None else None
-    cut = cut_at(case, 60.0, 300.0)
-    symptom = held or (cut[0] if cut else None)
-    if found is None or symptom is None:
+    products = (Product.APACHE,)
+    shown = held_by(case, *products) or ended_by(case, *products, limits=(60.0, 300.0))
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="each event passes as it comes",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.SERVER,
-                "In Apache: `ProxyPass /events http://HOST/events flushpackets=on timeout=3600` "
-                "and `<Location /events> SetEnv no-gzip 1 </Location>`; apachectl configtest && "
-                "systemctl reload apache2",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.SERVER,
+            "In Apache: `ProxyPass /events http://HOST/events flushpackets=on timeout=3600` "
+            "and `<Location /events> SetEnv no-gzip 1 </Location>`; apachectl configtest && "
+            "systemctl reload apache2",
         ),
+        expected="each event passes as it comes",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import HELD, HOP, Product, delivered, edge, inside_is_fine
+from ssemedic.clues.edge import HELD, Product, finding, held_by
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 
@@ -20,22 +20,17 @@ def edge_caddy(case: Case) -> Iterator[Finding]:
 
     Take the stream's path out of `encode` and set `flush_interval -1` for it.
     """
-    found, symptom = edge(case, Product.CADDY), case.symptom(HOP, *HELD)
-    if found is None or symptom is None or delivered(case) is None:
+    shown = held_by(case, Product.CADDY)
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="each event passes as it comes",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.SERVER,
-                "In the Caddyfile: `@stream path /events*`, then `reverse_proxy @stream HOST {"
-                " flush_interval -1 }` before the rest, and `encode` only for what is not @stream; "
-                "caddy validate && systemctl reload caddy",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.SERVER,
+            "In the Caddyfile: `@stream path /events*`, then `reverse_proxy @stream HOST {"
+            " flush_interval -1 }` before the rest, and `encode` only for what is not @stream; "
+            "caddy validate && systemctl reload caddy",
         ),
+        expected="each event passes as it comes",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import CUT, HOP, Product, cut_at, edge, inside_is_fine, refused_with
+from ssemedic.clues.edge import CUT, Product, ended_by, finding
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
@@ -26,23 +26,16 @@ def edge_cloudflare_100s(case: Case) -> Iterator[Finding]:
 
     Send a comment every 15 to 30 s, the headers at once.
     """
-    found = edge(case, Product.CLOUDFLARE)
-    cut = cut_at(case, 100.0)
-    symptom = cut[0] if cut else refused_with(case, (524,))
-    if found is None or symptom is None:
+    shown = ended_by(case, Product.CLOUDFLARE, limits=(100.0,), statuses=(524,))
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="a byte at least every 30 s, and the headers at once",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.SERVER,
-                "Send `: connected` with the headers and a comment (`: ping`) every 15 to 30 s. "
-                "A longer timeout at nginx does not help: the limit is Cloudflare's.",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.SERVER,
+            "Send `: connected` with the headers and a comment (`: ping`) every 15 to 30 s. "
+            "A longer timeout at nginx does not help: the limit is Cloudflare's.",
         ),
+        expected="a byte at least every 30 s, and the headers at once",
     )

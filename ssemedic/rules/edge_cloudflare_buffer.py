@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import HELD, HOP, Product, delivered, edge, inside_is_fine
+from ssemedic.clues.edge import HELD, Product, finding, held_by
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 
@@ -21,27 +21,22 @@ def edge_cloudflare_buffer(case: Case) -> Iterator[Finding]:
     Send `Cache-Control: no-cache, no-transform` with the stream, and leave its path out of cache
     rules and Workers; where that does not help, a DNS record without the proxy does.
     """
-    found, symptom = edge(case, Product.CLOUDFLARE), case.symptom(HOP, *HELD)
-    if found is None or symptom is None or delivered(case) is None:
+    shown = held_by(case, Product.CLOUDFLARE)
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="each event passes as it comes",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.SERVER,
-                "Send `Cache-Control: no-cache, no-transform` and `Content-Type: "
-                "text/event-stream` with the stream: Cloudflare then neither compresses nor "
-                "rewrites it.",
-            ),
-            Advice(
-                Audience.VENDOR,
-                "Cloudflare dashboard: a cache rule `bypass` for the path, no Worker or Snippet "
-                "on it, and Rocket Loader and email obfuscation off for it.",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.SERVER,
+            "Send `Cache-Control: no-cache, no-transform` and `Content-Type: "
+            "text/event-stream` with the stream: Cloudflare then neither compresses nor "
+            "rewrites it.",
         ),
+        Advice(
+            Audience.VENDOR,
+            "Cloudflare dashboard: a cache rule `bypass` for the path, no Worker or Snippet "
+            "on it, and Rocket Loader and email obfuscation off for it.",
+        ),
+        expected="each event passes as it comes",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import CUT, HOP, Product, cut_at, edge, inside_is_fine, refused_with
+from ssemedic.clues.edge import CUT, Product, ended_by, finding
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
@@ -25,27 +25,20 @@ def edge_elb_idle(case: Case) -> Iterator[Finding]:
 
     Send a comment every 15 to 30 s, or raise the idle timeout.
     """
-    found = edge(case, Product.AWS_ELB)
-    cut = cut_at(case, 60.0)
-    symptom = cut[0] if cut else refused_with(case, (504,))
-    if found is None or symptom is None:
+    shown = ended_by(case, Product.AWS_ELB, limits=(60.0,), statuses=(504,))
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="a sign of life within the idle timeout",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.SERVER,
-                "Send a comment (`: ping`) every 15 to 30 s.",
-            ),
-            Advice(
-                Audience.VENDOR,
-                "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes "
-                "Key=idle_timeout.timeout_seconds,Value=3600",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.SERVER,
+            "Send a comment (`: ping`) every 15 to 30 s.",
         ),
+        Advice(
+            Audience.VENDOR,
+            "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes "
+            "Key=idle_timeout.timeout_seconds,Value=3600",
+        ),
+        expected="a sign of life within the idle timeout",
     )

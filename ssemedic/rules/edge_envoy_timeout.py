@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import CUT, HOP, Product, cut_at, edge, inside_is_fine, refused_with
+from ssemedic.clues.edge import CUT, Product, ended_by, finding
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
@@ -26,28 +26,21 @@ def edge_envoy_timeout(case: Case) -> Iterator[Finding]:
 
     Set the route's timeout to 0 for the stream, and let the app send a comment every 30 s.
     """
-    found = edge(case, Product.ENVOY)
-    cut = cut_at(case, 15.0, 300.0)
-    symptom = cut[0] if cut else refused_with(case, (504,))
-    if found is None or symptom is None:
+    shown = ended_by(case, Product.ENVOY, limits=(15.0, 300.0), statuses=(504,))
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="route timeout 0s for the stream",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.VENDOR,
-                "Envoy: in the route of the stream `timeout: 0s` and `idle_timeout: 0s`; Istio: "
-                "`spec.http[].timeout: 0s` in the VirtualService; Contour: "
-                "`timeoutPolicy: {response: infinity, idle: infinity}`.",
-            ),
-            Advice(
-                Audience.SERVER,
-                "Send a comment (`: ping`) every 15 to 30 s: stream_idle_timeout is 300 s.",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.VENDOR,
+            "Envoy: in the route of the stream `timeout: 0s` and `idle_timeout: 0s`; Istio: "
+            "`spec.http[].timeout: 0s` in the VirtualService; Contour: "
+            "`timeoutPolicy: {response: infinity, idle: infinity}`.",
         ),
+        Advice(
+            Audience.SERVER,
+            "Send a comment (`: ping`) every 15 to 30 s: stream_idle_timeout is 300 s.",
+        ),
+        expected="route timeout 0s for the stream",
     )

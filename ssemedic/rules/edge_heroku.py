@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import CUT, HOP, Product, cut_at, edge, inside_is_fine, refused_with
+from ssemedic.clues.edge import CUT, Product, ended_by, finding
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
@@ -25,23 +25,16 @@ def edge_heroku(case: Case) -> Iterator[Finding]:
 
     Send the headers and a comment at once, and a comment every 15 to 30 s.
     """
-    found = edge(case, Product.HEROKU)
-    cut = cut_at(case, 30.0, 55.0)
-    symptom = cut[0] if cut else refused_with(case, (503,))
-    if found is None or symptom is None:
+    shown = ended_by(case, Product.HEROKU, limits=(30.0, 55.0), statuses=(503,))
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=symptom.text,
-        expected="a first byte within 30 s and one every 55 s",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.SERVER,
-                "Send `: connected` with the headers, then a comment (`: ping`) every 15 to 30 s; "
-                "`heroku logs` names it H12 or H15.",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.SERVER,
+            "Send `: connected` with the headers, then a comment (`: ping`) every 15 to 30 s; "
+            "`heroku logs` names it H12 or H15.",
         ),
+        expected="a first byte within 30 s and one every 55 s",
     )

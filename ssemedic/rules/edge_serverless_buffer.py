@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import (
-    CUT,
-    HELD,
-    HOP,
-    Product,
-    cut_at,
-    delivered,
-    edge,
-    inside_is_fine,
-    refused_with,
-)
+from ssemedic.clues.edge import CUT, HELD, Product, ended_by, finding, held_by
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import Sign, rule
 from ssemedic.symptoms import Kind
@@ -36,31 +26,31 @@ def edge_serverless_buffer(case: Case) -> Iterator[Finding]:
 
     Turn response streaming on, or serve the stream from something that stays up.
     """
-    found = edge(case, Product.API_GATEWAY, Product.VERCEL, Product.NETLIFY, Product.CLOUDFRONT)
-    held = case.symptom(HOP, *HELD) if delivered(case) is not None else None
-    cut = cut_at(case, 29.0, 30.0)
-    symptom = held or (cut[0] if cut else refused_with(case, (504,)))
-    if found is None or symptom is None:
+    products = (
+        Product.API_GATEWAY,
+        Product.VERCEL,
+        Product.NETLIFY,
+        Product.CLOUDFRONT,
+    )
+    shown = held_by(case, *products) or ended_by(
+        case, *products, limits=(29.0, 30.0), statuses=(504,)
+    )
+    if shown is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=f"{found.product}: {symptom.text}",
-        expected="the answer is streamed, for as long as it lasts",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.VENDOR,
-                "API Gateway: use a REST API with response transfer mode STREAM, or a Lambda "
-                "function URL with InvokeMode RESPONSE_STREAM, or a load balancer in its place; "
-                "Vercel: a route handler that returns a ReadableStream, with maxDuration "
-                "raised; Netlify: a streaming function; CloudFront: raise the origin response "
-                "timeout (30 s).",
-            ),
-            Advice(
-                Audience.FRONTEND,
-                "Or open the stream at a host that is not behind it, with CORS allowed there.",
-            ),
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.VENDOR,
+            "API Gateway: use a REST API with response transfer mode STREAM, or a Lambda "
+            "function URL with InvokeMode RESPONSE_STREAM, or a load balancer in its place; "
+            "Vercel: a route handler that returns a ReadableStream, with maxDuration "
+            "raised; Netlify: a streaming function; CloudFront: raise the origin response "
+            "timeout (30 s).",
         ),
+        Advice(
+            Audience.FRONTEND,
+            "Or open the stream at a host that is not behind it, with CORS allowed there.",
+        ),
+        expected="the answer is streamed, for as long as it lasts",
     )

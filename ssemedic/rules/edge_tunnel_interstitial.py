@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssemedic.case import Case
-from ssemedic.clues.edge import HOP, Product, edge, inside_is_fine
+from ssemedic.clues.edge import HOP, Product, Shown, edge, finding
 from ssemedic.finding import Advice, Audience, Finding, Layer, Severity
 from ssemedic.rules import rule
 from ssemedic.symptoms import Kind
@@ -31,20 +31,16 @@ def edge_tunnel_interstitial(case: Case) -> Iterator[Finding]:
     symptom = case.symptom(HOP, Kind.HTML_INSTEAD, Kind.WRONG_TYPE, Kind.WRONG_STATUS)
     if found is None or symptom is None:
         return
-    yield Finding(
-        hop=HOP,
-        where=case.endpoint.url,
-        observed=f"{found.product} answers by itself: {symptom.text}",
-        expected="the tunnel passes the request on",
-        evidence=(symptom.text, found.sign, inside_is_fine(case)),
-        certainty=3,
-        advice=(
-            Advice(
-                Audience.FRONTEND,
-                "ngrok: the warning page goes away with a request header "
-                "`ngrok-skip-browser-warning: 1` (read the stream with fetch) or a paid "
-                "account; localtunnel: `bypass-tunnel-reminder: 1`. An error page names its "
-                "code: the agent must run, and its port must be the app's.",
-            ),
+    shown = Shown(found, symptom)
+    yield finding(
+        case,
+        shown,
+        Advice(
+            Audience.FRONTEND,
+            "ngrok: the warning page goes away with a request header "
+            "`ngrok-skip-browser-warning: 1` (read the stream with fetch) or a paid "
+            "account; localtunnel: `bypass-tunnel-reminder: 1`. An error page names its "
+            "code: the agent must run, and its port must be the app's.",
         ),
+        expected="the tunnel passes the request on",
     )
