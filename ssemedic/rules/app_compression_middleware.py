@@ -32,8 +32,6 @@ def app_compression_middleware(case: Case) -> Iterator[Finding]:
     if symptom is None:
         return
     by_counter_test = symptom.measured.get("variant") == "gzip"
-    if not by_counter_test and symptom.kind is not Kind.COMPRESSED:
-        return
     framework, unit = framework_of(case), case.topology.unit
     coding = zipped.header("content-encoding") if zipped is not None else None
     evidence = [symptom.text]
