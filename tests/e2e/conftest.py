@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -156,4 +156,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(figure)
     if page := config.getoption("--sheet"):
         bare = {rule.id: rule.title for rule in all_rules() if rule.id not in faults.names()}
-        Path(page).write_text(sheet.markdown(lines, bare), encoding="utf-8")
+        file = Path(page).with_suffix(".json")
+        earlier = sheet.kept(file, faults.names(), (line.fault for line in lines))
+        every = sheet.merged([*earlier, *map(asdict, lines)])
+        data = json.dumps([asdict(line) for line in every], indent=1)
+        file.write_text(f"{data}\n", encoding="utf-8")
+        Path(page).write_text(sheet.markdown(every, bare), encoding="utf-8")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from lab.faults import Expected
@@ -71,6 +73,15 @@ def twin_of(fault: str, expected: Expected, report: Mapping[str, Any]) -> Line:
     return Line(fault, expected.outcome, silent=silent)
 
 
+def kept(file: Path, known: Container[str], tried: Iterable[str]) -> list[dict[str, Any]]:
+    """The lines of an earlier run for the faults that are still there and were not tried now."""
+    if not file.exists():
+        return []
+    again = set(tried)
+    lines = json.loads(file.read_text(encoding="utf-8"))
+    return [line for line in lines if line["fault"] in known and line["fault"] not in again]
+
+
 def merged(parts: Iterable[Mapping[str, Any]]) -> list[Line]:
     """One line per fault from the parts that its tests left, by name."""
     known: dict[str, dict[str, Any]] = {}
@@ -116,7 +127,8 @@ def markdown(lines: list[Line], bare: Mapping[str, str]) -> str:
             "",
             "Each fault is made on a fresh Debian host under systemd, diagnosed and repaired",
             "with nobody watching, and so is a healthy twin that looks like it. `make faults`",
-            "tries them all and writes this page.",
+            "tries them all and writes this page; where only some were tried again, the lines of",
+            "the others stay.",
             "",
             *[f"- {figure}" for figure in summary(lines)],
             "",

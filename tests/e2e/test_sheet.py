@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from lab.faults import Expected
@@ -57,3 +59,10 @@ def test_the_parts_of_a_fault_are_one_line_and_what_went_wrong_stands_out() -> N
     (row,) = [text for text in page.splitlines() if text.startswith("| [`a`]")]
     assert "| **no** | yes | repaired and proven | 3.0 s | 9.0 s | 2 | yes |" in row
     assert "- [`c`](causes/c.md): Something else." in page
+
+
+def test_lines_of_an_earlier_run_stay_for_what_was_not_tried_again(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    assert sheet.kept(file, ("a",), ()) == []
+    file.write_text(json.dumps([asdict(sheet.Line(x, "repaired")) for x in ("a", "b", "gone")]))
+    assert [line["fault"] for line in sheet.kept(file, ("a", "b"), ("b",))] == ["a"]
