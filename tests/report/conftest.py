@@ -266,7 +266,12 @@ def unseen() -> Report:
     """Nothing was recorded: missing evidence is never health."""
     reason = "no Python 3.8 or later on the host"
     return report_on(
-        evidence(streams=None, nginx=None, missing={"streams": reason, "nginx": "not permitted"})
+        evidence(
+            streams=None,
+            nginx=None,
+            logs=None,
+            missing={"streams": reason, "nginx": "not permitted", "logs": reason},
+        )
     )
 
 

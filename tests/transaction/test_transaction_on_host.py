@@ -305,7 +305,8 @@ def test_sudo_that_is_revoked_before_the_confirmation_undoes_the_change(host: Ho
     rule, aside = "/etc/sudoers.d/medic", "/root/medic.sudoers"
     host.perform("activate", changes=changes(host), activation=ACTIVATION, id="alone", window=4)
     # The host gives the right back by itself: after that nobody else could.
-    give = f"systemd-run --quiet --on-active=12s mv {aside} {rule}"
+    when = "--on-active=12s --timer-property=AccuracySec=100ms"
+    give = f"systemd-run --quiet {when} mv {aside} {rule}"
     host.must(f"{give} && mv {rule} {aside}")
     assert b"sudo" in host.run("true").stderr  # nothing can be confirmed now
     end = time.monotonic() + 60
