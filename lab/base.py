@@ -47,7 +47,9 @@ PACKAGES = (
     *("postgresql", "pgbouncer", "python3-redis", "python3-psycopg2"),
     *("apache2", "haproxy", "caddy"),
     *("gunicorn", "python3-gevent", "python3-flask", "python3-django", "uvicorn"),
+    *("python3-waitress", "python3-eventlet", "puma"),
     *("nodejs", "node-express", "node-compression", "php-fpm"),
+    "libnginx-mod-http-modsecurity",
 )
 # How apt gets to its mirror from here: proxies, certificates, date checks.
 APT_OPTIONS = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")

@@ -50,6 +50,7 @@ in_root systemctl --quiet enable nginx.service ssh.service nats-server.service
 in_root systemctl --quiet disable \
   redis-server.service postgresql.service pgbouncer.service nftables.service \
   apache2.service haproxy.service caddy.service
+rm -f "$root"/etc/nginx/modules-enabled/*modsecurity*
 for unit in "$root"/lib/systemd/system/php*-fpm.service; do
   in_root systemctl --quiet disable "${unit##*/}"
 done
